@@ -1,0 +1,84 @@
+# pinfeed: `make help` lists what can be made.
+#
+# Variables: prefix, sysconfdir, DESTDIR (install), CC, CFLAGS, BUILD (where things are built),
+# SANITIZE=address,undefined or SANITIZE=thread (an instrumented build; give it a BUILD of its own),
+# WERROR=1 (warnings are errors; CI and `make check` set it), PYTEST_ARGS (handed to pytest).
+
+VERSION    := 0.1.0
+BUILD      ?= build
+prefix     ?= /usr/local
+sysconfdir ?= /etc
+bindir     ?= $(prefix)/bin
+mandir     ?= $(prefix)/share/man
+# systemd reads units below /usr/local/lib too.
+unitdir    ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+catalogdir ?= $(prefix)/lib/systemd/catalog
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+PYTHON  ?= python3
+PKG_CONFIG ?= pkg-config
+
+# pkg-config name, and the Debian package that has it (for the message when it is missing).
+LIBRARIES := rdkafka:librdkafka-dev mysqlclient:libmariadb-dev-compat jansson:libjansson-dev \
+             libsystemd:libsystemd-dev libcrypto:libssl-dev libcurl:libcurl4-openssl-dev expat:libexpat1-dev
+PACKAGES  := $(foreach l,$(LIBRARIES),$(firstword $(subst :, ,$(l))))
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+            -Wformat=2 -Wundef -Wvla
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) \
+             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE -pthread \
+             -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -Iinclude -Isrc $(LIB_CFLAGS)
+ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) -pie -Wl,-z,relro,-z,now -pthread
+
+# Only what compiles asks pkg-config; `make help` and `make clean` work without any library.
+ifeq ($(filter help clean demo install-deps,$(or $(MAKECMDGOALS),all)),)
+MISSING := $(foreach l,$(LIBRARIES),$(shell $(PKG_CONFIG) --exists $(firstword $(subst :, ,$(l))) 2>/dev/null || echo $(l)))
+ifneq ($(strip $(MISSING)),)
+$(foreach l,$(MISSING),$(info missing library: $(firstword $(subst :, ,$(l))); on Debian: apt-get install $(lastword $(subst :, ,$(l)))))
+$(error libraries are missing (see above); scripts/install-deps installs them all)
+endif
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+endif
+
+SOURCES := $(sort $(wildcard src/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
+
+.PHONY: all
+all: $(BUILD)/pinfeed                       ## build build/pinfeed
+
+$(BUILD)/pinfeed: $(BUILD)/obj/src/main.o $(BUILD)/libpinfeed.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
+
+$(BUILD)/libpinfeed.a: $(OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpinfeed.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: unit
+unit: $(UNIT_TESTS)                         ## build and run the unit tests
+	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
+
+.PHONY: clean
+clean:                                      ## remove what was built
+	rm -rf $(BUILD)
+
+.PHONY: help
+help:                                       ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | sort | \
+	  while IFS="$$(printf '\t')" read -r t d; do printf '  make %-15s %s\n' "$$t" "$$d"; done

@@ -1,0 +1,63 @@
+/* aws: who we are (credential chain), where (region), and the token that proves it (SigV4).
+ *
+ * Format of the token: AWS's MSK IAM signers (aws-msk-iam-sasl-signer-*): a presigned URL, base64url without padding.
+ */
+#ifndef PINFEED_AWS_H
+#define PINFEED_AWS_H
+
+#include "base.h"
+
+/* ---- the parts, each testable on its own -------------------------------------------------------------------------- */
+
+struct aws_credentials {
+        char *access_key_id;
+        char *secret_access_key;
+        char *session_token;            /* NULL: none */
+        int64_t expires_s;              /* since 1970; INT64_MAX: never */
+        char *source;                   /* in the words a user would search for: "profile default", "IMDS (role x)" */
+};
+void aws_credentials_wipe(struct aws_credentials *c);   /* wipes and frees the members; safe on {0} */
+
+/* Signs a token for `region`, valid from now_s for `lifetime_s` (1..900). `user_agent` is added after signing.
+ * ret_token: NUL-terminated, base64url; the caller wipes and frees it. ret_expires_ms: (now_s + lifetime_s) * 1000. */
+int aws_token_sign(const struct aws_credentials *c, const char *region, int64_t now_s, unsigned lifetime_s,
+                   char **ret_token, int64_t *ret_expires_ms, struct error *e);
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+
+struct aws_settings {                   /* [aws]; NULL: not set */
+        const char *region, *profile, *role_arn, *external_id, *session_name;
+        const char *bootstrap_servers;  /* for the region in the brokers' names; may be NULL */
+};
+
+/* What the last good token was made from, and what went wrong since; a copy, with NULs where nothing is known. */
+struct aws_status {
+        char source[128];               /* credentials' source */
+        char access_key_id[132];
+        char region[64], region_source[64];
+        int64_t credentials_expire_s;   /* INT64_MAX: never */
+        int64_t token_expires_ms;
+        uint64_t tokens;                /* signed so far */
+        uint64_t failures;              /* refreshes that failed so far */
+        bool failing;                   /* the last refresh failed */
+        struct error last_error;        /* of the last failure */
+};
+
+struct aws;
+
+/* No network, no files: just remembers. `log` may be NULL; severity as in syslog; any thread. */
+struct aws *aws_new(const struct aws_settings *settings, void (*log)(void *arg, int severity, const char *line),
+                    void *log_arg);
+void aws_free(struct aws *a);
+
+/* A token that is valid now, from cached credentials while they last. Bounded in time (under 30 s in all). Any thread;
+ * one fetch at a time. ERROR_REFUSED when configuration must change, ERROR_UNREACHABLE when trying again may help. */
+int aws_token(struct aws *a, char **ret_token, int64_t *ret_expires_ms, struct error *e);
+
+/* Never waits for a fetch that is under way. Any thread. */
+void aws_status(struct aws *a, struct aws_status *ret);
+
+/* Makes a fetch that is under way end soon, and later ones fail at once: for stopping. Any thread. */
+void aws_cancel(struct aws *a);
+
+#endif

@@ -1,0 +1,161 @@
+/* base: what every room shares: errors, buffers, rows, counters, time.
+ *
+ * Conventions of the whole program:
+ *  - A function that can fail returns int: 0 is done, -1 failed (the last argument, a struct error, says why),
+ *    a positive number is a named condition that the caller handles.
+ *  - `ret_` arguments are written only on success.
+ *  - An error is worded where it happens and logged once, at the top (main).
+ *  - Memory that can't be had ends the process (abort): a restart is the only cure for it.
+ *  - Times carry their unit in the name. Monotonic times are for waiting, wall times for tokens and people.
+ */
+#ifndef PINFEED_BASE_H
+#define PINFEED_BASE_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* ---- errors ------------------------------------------------------------------------------------------------ */
+
+/* What an error means for the caller, and in the end for the exit code. */
+enum error_class {
+        ERROR_NONE = 0,
+        ERROR_FAILED,           /* exit 1: something broke, a restart may help */
+        ERROR_UNREACHABLE,      /* exit 1: nobody answers; a daemon waits and tries again */
+        ERROR_USAGE,            /* exit 2: the command line is wrong */
+        ERROR_TAKEN_OVER,       /* exit 3: another instance took over */
+        ERROR_REFUSED,          /* exit 78: wrong configuration or refused permission; a restart won't help */
+};
+
+struct error {
+        enum error_class class;
+        char what[1536];        /* what failed and why, in the other side's words; one line, no final period */
+        char hint[1024];        /* what to do next: whole sentences; "" when there is nothing to add */
+};
+
+/* Words an error; clears an earlier hint. Always returns -1, so that a caller can `return error_set(...)`. */
+int error_set(struct error *e, enum error_class class, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Adds what to do next. Always returns -1. */
+int error_hint(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Puts words in front of `what`, such as which stream it was. Always returns -1. */
+int error_prefix(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The process's exit code for an error (see enum error_class). */
+int error_exit_code(const struct error *e);
+
+/* ---- memory ------------------------------------------------------------------------------------------------ */
+
+/* Like malloc, calloc, realloc and strdup, but never NULL: out of memory aborts. Freed with free(). */
+void *mem_alloc(size_t size);
+void *mem_zero(size_t count, size_t size);
+void *mem_resize(void *p, size_t size);
+char *mem_copy_string(const char *s);
+/* `length` bytes of `s` and a terminating NUL. */
+char *mem_copy_bytes(const void *s, size_t length);
+char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Overwrites memory with zeros in a way that the compiler keeps (for secrets). */
+void mem_wipe(void *p, size_t length);
+
+/* Owners' clean-up: `_cleanup_free_ char *s = ...;` frees s when it leaves the scope. */
+static inline void mem_free_pointer(void *p) { free(*(void **) p); }
+#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_free_ _cleanup_(mem_free_pointer)
+
+/* ---- buffer: bytes that grow, are reused, and remember their length ------------------------------------------ */
+
+struct buffer {
+        char *data;             /* `length` bytes; not NUL-terminated, unless buffer_string() was asked */
+        size_t length, capacity;
+};
+
+/* Makes room for `more` bytes behind `length` and returns where they go. */
+char *buffer_reserve(struct buffer *b, size_t more);
+void buffer_append(struct buffer *b, const void *bytes, size_t length);
+void buffer_append_string(struct buffer *b, const char *s);
+void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The contents with a NUL behind them (the NUL does not count in `length`). Valid until the next change. */
+const char *buffer_string(struct buffer *b);
+void buffer_free(struct buffer *b);             /* safe on {0} and twice */
+void buffer_wipe_and_free(struct buffer *b);    /* the same for secrets */
+
+/* ---- rows ---------------------------------------------------------------------------------------------------- */
+
+/* How a column's text, as the server prints it, becomes JSON. */
+enum column_kind {
+        COLUMN_INTEGER,         /* digits with an optional sign; leading zeros (ZEROFILL) are dropped */
+        COLUMN_DECIMAL,         /* digits and a point, passed on as printed; leading zeros are dropped */
+        COLUMN_FLOAT,           /* FLOAT and DOUBLE: as printed, but always with a fraction or an exponent */
+        COLUMN_TEXT,            /* UTF-8 text, escaped (also ENUM, SET, UUID, JSON documents, YEAR-less dates, TIME) */
+        COLUMN_DATETIME,        /* DATETIME, TIMESTAMP: YYYY-MM-DD HH:MM:SS, a fraction only if the column has one */
+        COLUMN_BYTES,           /* binary strings and BLOBs: base64 text */
+        COLUMN_BIT,             /* BIT(n): big-endian bytes, printed as an unsigned integer */
+};
+
+struct column {
+        char *name;             /* as the server names it, UTF-8 */
+        enum column_kind kind;
+        bool is_unsigned;
+        bool nullable;
+};
+
+/* One row as the client library hands it over; valid until the next row is asked for. */
+struct row {
+        const char *const *cells;               /* one a column; NULL is SQL's NULL; not NUL-terminated by contract */
+        const unsigned long *lengths;           /* bytes of each cell */
+};
+
+/* ---- tally: what became of the records of one topic ------------------------------------------------------------ */
+
+/* Latencies are counted in buckets whose width is an eighth of their octave, from 1 us to over an hour. */
+enum { TALLY_BUCKETS = 8 * 32 };
+
+/* Written by one worker and its delivery reports, read by the main thread: relaxed atomics, never a lock. */
+struct tally {
+        _Atomic uint64_t sent;          /* records handed to the producer */
+        _Atomic uint64_t delivered;     /* acknowledged */
+        _Atomic uint64_t failed;        /* reported as not delivered */
+        _Atomic uint64_t bytes;         /* of values that were acknowledged */
+        _Atomic uint64_t latency[TALLY_BUCKETS];        /* produce to acknowledgement */
+};
+
+void tally_sent(struct tally *t);
+void tally_delivered(struct tally *t, size_t bytes, uint64_t latency_us);
+void tally_failed(struct tally *t);
+
+/* A plain copy at one moment, to subtract and to print. */
+struct tally_snapshot {
+        uint64_t sent, delivered, failed, bytes;
+        uint64_t latency[TALLY_BUCKETS];
+};
+void tally_read(const struct tally *t, struct tally_snapshot *ret);
+/* The latency in milliseconds that `share` (0..1) of the acknowledgements between two snapshots stayed below;
+ * 0 when there were none. `earlier` may be NULL (since the start). At most 1/8 too high. */
+double tally_latency_ms(const struct tally_snapshot *earlier, const struct tally_snapshot *later, double share);
+
+/* ---- time ------------------------------------------------------------------------------------------------------ */
+
+uint64_t clock_monotonic_us(void);
+int64_t clock_wall_ms(void);            /* since 1970, UTC */
+/* `YYYY-MM-DDTHH:MM:SSZ`, 20 characters for the years 0 to 9999; safe past 2038. */
+void clock_format_utc(int64_t epoch_s, char ret[static 32]);
+
+/* ---- random: CPython's generator, so that a seed repeats what the old emulator sent ------------------------------ */
+
+struct random {
+        uint32_t state[624];
+        unsigned at;
+};
+/* As CPython's random.seed(int): MT19937's init_by_array over the 32-bit words of |seed|, least significant first. */
+void random_seed(struct random *r, uint64_t seed);
+/* From the kernel's entropy: no two starts alike. */
+void random_seed_entropy(struct random *r);
+/* As CPython's random.getrandbits(bits), 1 <= bits <= 64. */
+uint64_t random_bits(struct random *r, unsigned bits);
+/* Uniform in 0 <= x < bound, bound > 0; as CPython's randrange(bound): getrandbits with rejection. */
+uint64_t random_below(struct random *r, uint64_t bound);
+/* Uniform in 0 <= x < 1 with 53 bits; as CPython's random.random(). */
+double random_unit(struct random *r);
+
+#endif

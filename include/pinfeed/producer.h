@@ -1,0 +1,97 @@
+/* producer: Kafka. Topics, records, delivery reports, transactions and the progress committed with them.
+ *
+ * One worker thread owns a struct producer; delivery reports and errors are served on that thread, inside
+ * producer_poll, producer_flush and the transactional calls. The token function runs on librdkafka's own background
+ * thread, so that a busy or sleeping worker never lets a token lapse. No call waits longer than it is told to.
+ */
+#ifndef PINFEED_PRODUCER_H
+#define PINFEED_PRODUCER_H
+
+#include "base.h"
+
+struct producer;
+struct producer_topic;
+
+/* Produces a bearer token. Runs on another thread than the worker's; must end within half a minute.
+ * ret_token: NUL-terminated, freed (and wiped) by the producer. ret_expires_ms: wall clock. */
+typedef int (*producer_token_fn)(void *arg, char **ret_token, int64_t *ret_expires_ms, struct error *e);
+
+/* A delivery report: what became of one record. `tag` is what producer_send was given. `reason` is NULL when the
+ * record was acknowledged. Runs on the worker's thread; must not call the producer. */
+typedef void (*producer_report_fn)(void *arg, uint64_t tag, const char *reason);
+
+/* A line for people about the connection: severity as in syslog (4 warning, 5 notice, 7 debug). Any thread. */
+typedef void (*producer_log_fn)(void *arg, int severity, const char *line);
+
+/* A librdkafka property as the user wrote it. */
+struct producer_property {
+        const char *name, *value;
+        const char *origin;             /* "/etc/pinfeed/pinfeed.conf:12", for errors */
+};
+
+struct producer_settings {
+        const struct producer_property *properties;
+        size_t property_count;
+        const char *transactional_id;   /* NULL: not transactional */
+        producer_token_fn token;        /* used when the mechanism is OAUTHBEARER */
+        void *token_arg;
+        producer_report_fn report;      /* may be NULL */
+        void *report_arg;
+        producer_log_fn log;            /* may be NULL */
+        void *log_arg;
+        const char *identity;           /* words for errors about refused access: "region us-east-1 (from …)"; or NULL */
+};
+
+/* Checks every property without connecting anywhere: unknown names (with the nearest valid one), wrong values (never
+ * echoed), those that would break a promise of pinfeed (with the reason). ERROR_REFUSED. */
+int producer_check_properties(const struct producer_settings *settings, struct error *e);
+
+/* Whether these properties, with pinfeed's defaults, authenticate by token. */
+bool producer_wants_token(const struct producer_property *properties, size_t count);
+/* The value of bootstrap.servers, or NULL. */
+const char *producer_bootstrap(const struct producer_property *properties, size_t count);
+
+/* Creates the handle; connects in the background. */
+int producer_new(const struct producer_settings *settings, struct producer **ret, struct error *e);
+
+/* Ends the handle; what is still queued is dropped (flush first). Waits at most `timeout_ms`; returns 1 when the
+ * handle could not be ended by then (the process has to end), else 0. Safe on NULL. */
+int producer_destroy(struct producer *p, int timeout_ms);
+
+/* Waits up to `timeout_ms` for a broker that lets us in. ERROR_REFUSED: the broker refused us, or the token function
+ * did; ERROR_UNREACHABLE: nobody answered, with the last reason. Call again to wait longer. */
+int producer_connect(struct producer *p, int timeout_ms, struct error *e);
+
+/* Asks for a topic that must exist and that we may describe. ERROR_REFUSED, with what to do, when it doesn't exist or
+ * may not be described. Deliveries are counted in `tally` (not owned; must outlive the producer). The topic lives as
+ * long as the producer. */
+int producer_topic(struct producer *p, const char *name, struct tally *tally, int timeout_ms,
+                   struct producer_topic **ret, struct error *e);
+const char *producer_topic_name(const struct producer_topic *t);
+int producer_topic_partitions(const struct producer_topic *t);
+
+struct producer_new_topic {
+        const char *name;
+        int partitions;                 /* -1: the cluster's default */
+        int replication_factor;         /* -1: the cluster's default */
+};
+/* Creates a topic. 0: created, 1: it was there already. */
+int producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms, struct error *e);
+
+/* Hands over a record; key and value are copied. 0: taken; 1: the queue is full (producer_poll, then again);
+ * -1: the producer is broken (see producer_failure). */
+int producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
+                  const void *value, size_t value_length, uint64_t tag, struct error *e);
+
+/* Serves delivery reports and errors, sleeping up to `timeout_ms` until there are some. -1 when the producer can't
+ * go on: a fatal error, or access refused. A connection that is away is not an error: librdkafka retries. */
+int producer_poll(struct producer *p, int timeout_ms, struct error *e);
+
+/* Waits until nothing is in flight. 0: so it is; 1: time is up. */
+int producer_flush(struct producer *p, int timeout_ms);
+/* Records handed over and not yet reported. */
+size_t producer_in_flight(const struct producer *p);
+/* Gives up on everything in flight: each record's report comes with a reason. */
+void producer_purge(struct producer *p);
+
+#endif

@@ -1,0 +1,56 @@
+#include "pinfeed/base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int error_set(struct error *e, enum error_class class, const char *format, ...) {
+        va_list ap;
+
+        e->class = class;
+        e->hint[0] = 0;
+        va_start(ap, format);
+        vsnprintf(e->what, sizeof e->what, format, ap);
+        va_end(ap);
+        return -1;
+}
+
+int error_hint(struct error *e, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(e->hint, sizeof e->hint, format, ap);
+        va_end(ap);
+        return -1;
+}
+
+int error_prefix(struct error *e, const char *format, ...) {
+        char text[sizeof e->what];
+        va_list ap;
+        size_t n;
+
+        va_start(ap, format);
+        vsnprintf(text, sizeof text, format, ap);
+        va_end(ap);
+        n = strlen(text);
+        if (n + 1 < sizeof text)
+                snprintf(text + n, sizeof text - n, "%s", e->what);
+        memcpy(e->what, text, sizeof text);
+        return -1;
+}
+
+int error_exit_code(const struct error *e) {
+        switch (e->class) {
+        case ERROR_NONE:
+                return 0;
+        case ERROR_USAGE:
+                return 2;
+        case ERROR_TAKEN_OVER:
+                return 3;
+        case ERROR_REFUSED:
+                return 78;      /* EX_CONFIG of sysexits.h */
+        case ERROR_FAILED:
+        case ERROR_UNREACHABLE:
+                break;
+        }
+        return 1;
+}
