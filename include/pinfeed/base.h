@@ -80,6 +80,12 @@ const char *buffer_string(struct buffer *b);
 void buffer_free(struct buffer *b);             /* safe on {0} and twice */
 void buffer_wipe_and_free(struct buffer *b);    /* the same for secrets */
 
+/* ---- text: names as people type them ------------------------------------------------------------------------- */
+
+/* The one of `count` names that was probably meant, or NULL if none is near. Letter case, and `-`, `_` and `.` for one
+ * another, count for nothing. */
+const char *text_nearest(const char *name, const char *const *names, size_t count);
+
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 
 /* How a column's text, as the server prints it, becomes JSON. */
