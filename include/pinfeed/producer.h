@@ -18,10 +18,15 @@ typedef int (*producer_token_fn)(void *arg, char **ret_token, int64_t *ret_expir
 
 /* A delivery report: what became of one record. `tag` is what producer_send was given. `reason` is NULL when the
  * record was acknowledged. Runs on the worker's thread; must not call the producer. */
-typedef void (*producer_report_fn)(void *arg, uint64_t tag, const char *reason);
+typedef void (*producer_report_fn)(void *arg, void *tag, const char *reason);
 
 /* A line for people about the connection: severity as in syslog (4 warning, 5 notice, 7 debug). Any thread. */
 typedef void (*producer_log_fn)(void *arg, int severity, const char *line);
+
+/* Called at least once a second during the calls that can be long, on the worker's thread: says that the worker is
+ * alive. Returns false when the call may give up (ERROR_UNREACHABLE) because the program is stopping; commit and abort
+ * don't. */
+typedef bool (*producer_alive_fn)(void *arg);
 
 /* A librdkafka property as the user wrote it. */
 struct producer_property {
@@ -39,7 +44,11 @@ struct producer_settings {
         void *report_arg;
         producer_log_fn log;            /* may be NULL */
         void *log_arg;
-        const char *identity;           /* words for errors about refused access: "region us-east-1 (from …)"; or NULL */
+        producer_alive_fn alive;        /* may be NULL */
+        void *alive_arg;
+        /* Words for errors about refused access: "credentials from …, region us-east-1 (from …)"; "" if unknown. Called
+         * with token_arg; may be NULL. */
+        void (*identity)(void *arg, char *ret, size_t size);
 };
 
 /* Checks every property without connecting anywhere: unknown names (with the nearest valid one), wrong values (never
@@ -79,19 +88,58 @@ struct producer_new_topic {
 int producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms, struct error *e);
 
 /* Hands over a record; key and value are copied. 0: taken; 1: the queue is full (producer_poll, then again);
- * -1: the producer is broken (see producer_failure). */
+ * 2: larger than message.max.bytes, it can never be sent; -1: the producer is broken. */
 int producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
-                  const void *value, size_t value_length, uint64_t tag, struct error *e);
+                  const void *value, size_t value_length, void *tag, struct error *e);
+/* Whether a record of this size can be sent at all (message.max.bytes, with the protocol's overhead). */
+bool producer_fits(const struct producer *p, size_t key_length, size_t value_length);
 
 /* Serves delivery reports and errors, sleeping up to `timeout_ms` until there are some. -1 when the producer can't
- * go on: a fatal error, or access refused. A connection that is away is not an error: librdkafka retries. */
+ * go on: a fatal error, or access refused. A connection that is away is not an error: librdkafka retries, and the
+ * log says so once when acknowledgements stay away. */
 int producer_poll(struct producer *p, int timeout_ms, struct error *e);
 
 /* Waits until nothing is in flight. 0: so it is; 1: time is up. */
 int producer_flush(struct producer *p, int timeout_ms);
 /* Records handed over and not yet reported. */
 size_t producer_in_flight(const struct producer *p);
-/* Gives up on everything in flight: each record's report comes with a reason. */
+/* Gives up on everything in flight: each record's report comes with a reason, before this returns. */
 void producer_purge(struct producer *p);
+/* The last thing that librdkafka said about a connection, "" if nothing. Worker's thread. */
+const char *producer_last_reason(const struct producer *p);
+
+/* ---- transactions, and the progress that is committed with them ---------------------------------------------------
+ *
+ * Retriable errors repeat the same call until `timeout_ms` is over. What a caller needs to know otherwise:
+ *   0  done
+ *   1  the transaction has to be aborted (producer_abort), then a new one may begin
+ *  -1  this producer is of no more use: destroy it. ERROR_TAKEN_OVER: another producer has our transactional id;
+ *      ERROR_REFUSED: rights are missing; else a new producer may do better.
+ */
+
+/* Fences every earlier producer with the same transactional id and ends what it left open. */
+int producer_init_transactions(struct producer *p, int timeout_ms, struct error *e);
+int producer_begin(struct producer *p, struct error *e);
+int producer_abort(struct producer *p, int timeout_ms, struct error *e);
+
+/* An offset committed to a group inside a transaction, as the carrier of a text of at most 4,096 bytes
+ * (the brokers' offset.metadata.max.bytes). */
+struct producer_progress {
+        const char *group, *topic;      /* partition 0 of it */
+        int64_t offset;
+        const char *text;               /* UTF-8 */
+};
+/* Adds the progress to the transaction and commits it, after everything sent was acknowledged. */
+int producer_commit(struct producer *p, const struct producer_progress *progress, int timeout_ms, struct error *e);
+
+/* The committed progress, stable answers only. 0: found (ret_text: freed by the caller, "" when there is no text);
+ * 1: there is none; -1. */
+int producer_committed(struct producer *p, const char *group, const char *topic, int timeout_ms, char **ret_text,
+                       int64_t *ret_offset, struct error *e);
+/* How many members a consumer group has now. */
+int producer_group_members(struct producer *p, const char *group, int timeout_ms, size_t *ret, struct error *e);
+/* Records (and transaction markers) between the first and the last offset of all partitions of a topic. */
+int producer_topic_extent(struct producer *p, const struct producer_topic *t, int timeout_ms, uint64_t *ret,
+                          struct error *e);
 
 #endif

@@ -1,0 +1,77 @@
+/* What the files of the producer room share. */
+#ifndef PINFEED_PRODUCER_INTERNAL_H
+#define PINFEED_PRODUCER_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "pinfeed/producer.h"
+
+struct producer_topic {
+        struct producer *producer;
+        rd_kafka_topic_t *rkt;
+        struct tally *tally;
+        char *name;
+        int partitions;
+        struct producer_topic *next;
+};
+
+struct producer {
+        rd_kafka_t *rk;
+        producer_token_fn token;
+        void *token_arg;
+        producer_report_fn report;
+        void *report_arg;
+        producer_log_fn log;
+        void *log_arg;
+        producer_alive_fn alive;
+        void *alive_arg;
+        void (*identity)(void *arg, char *ret, size_t size);
+        size_t message_max_bytes;
+        bool transactional, by_token;
+        struct producer_topic *topics;
+
+        /* the worker's thread only */
+        size_t in_flight;
+        uint64_t waiting_since_us;      /* the last acknowledgement, or the first record sent after quiet */
+        bool waiting_said;
+        bool connected;                 /* a broker has let us in once */
+        bool failed;
+        struct error failure;           /* why the producer can't go on, when `failed` */
+        char reason[512];               /* the last error event of a connection */
+        bool refused_by_broker;         /* an authentication error came since the last look */
+        bool refused_by_tls;
+
+        /* shared with librdkafka's background thread */
+        pthread_mutex_t lock;
+        bool token_failed;
+        struct error token_error;
+};
+
+/* properties.c: a configuration with pinfeed's defaults and the user's properties. Freed by the caller
+ * (rd_kafka_conf_destroy) or handed to rd_kafka_new. */
+int properties_make(const struct producer_settings *settings, rd_kafka_conf_t **ret, struct error *e);
+
+/* reasons.c: what Kafka's refusals mean, and which IAM action is missing. */
+enum reason_action {
+        REASON_CONNECT,
+        REASON_DESCRIBE_TOPIC,
+        REASON_WRITE,
+        REASON_CREATE_TOPIC,
+        REASON_IDEMPOTENCE,
+        REASON_TRANSACTION,
+        REASON_GROUP,
+};
+/* Words an error of librdkafka: "what: its text", with class and hint. Always -1. */
+int reason_set(const struct producer *p, struct error *e, enum reason_action action, rd_kafka_resp_err_t code,
+               const char *text, const char *what, ...) __attribute__((format(printf, 6, 7)));
+/* Whether a code means that a right is missing. */
+bool reason_is_refusal(rd_kafka_resp_err_t code);
+/* Calls the owner's alive function. */
+bool producer_alive(struct producer *p);
+/* Marks the producer as broken; the first failure stays. */
+void producer_fail(struct producer *p, const struct error *e);
+/* Looks at librdkafka's fatal error, if any, and words it. Returns whether there is one. */
+bool producer_fatal(struct producer *p, struct error *e);
+
+#endif

@@ -1,0 +1,372 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+enum {
+        /* How long acknowledgements may stay away before a line says so. */
+        QUIET_MS = 10000,
+        /* What a record costs beside its key and value, at most (record batch v2 header and varints). */
+        RECORD_OVERHEAD = 128,
+};
+
+static void say(struct producer *p, int severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void say(struct producer *p, int severity, const char *format, ...) {
+        char line[1024];
+        va_list ap;
+
+        if (!p->log)
+                return;
+        va_start(ap, format);
+        vsnprintf(line, sizeof line, format, ap);
+        va_end(ap);
+        p->log(p->log_arg, severity, line);
+}
+
+/* ---- librdkafka's callbacks ---- */
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text) {
+        struct producer *p = rd_kafka_opaque(rk);
+
+        /* What matters to people comes through on_error and delivery reports in our own words. */
+        (void) level;
+        if (p)
+                say(p, 7, "librdkafka: %s: %s", facility, text);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *arg) {
+        struct producer *p = arg;
+
+        (void) rk;
+        switch (code) {
+        case RD_KAFKA_RESP_ERR__FATAL: {
+                struct error e;
+
+                if (producer_fatal(p, &e))
+                        producer_fail(p, &e);
+                return;
+        }
+        case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+                return;         /* the reason came before it */
+        case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+        case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+                p->refused_by_broker = true;
+                break;
+        case RD_KAFKA_RESP_ERR__SSL:
+                /* A handshake that the network cut short is nothing to give up for; these won't get better. */
+                p->refused_by_tls = strstr(text, "certificate") || strstr(text, "wrong version number");
+                break;
+        }
+        snprintf(p->reason, sizeof p->reason, "%s", text);
+        say(p, 7, "connection: %s", text);
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) {
+        struct producer *p = arg;
+        struct producer_topic *t = rd_kafka_topic_opaque(m->rkt);
+
+        (void) rk;
+        p->in_flight--;
+        if (!m->err) {
+                int64_t latency_us = rd_kafka_message_latency(m);
+
+                tally_delivered(t->tally, m->len, latency_us > 0 ? (uint64_t) latency_us : 0);
+                p->waiting_since_us = clock_monotonic_us();
+        } else {
+                tally_failed(t->tally);
+                if (reason_is_refusal(m->err)) {
+                        struct error e;
+
+                        reason_set(p, &e, REASON_WRITE, m->err, NULL, "Kafka refuses records for topic %s", t->name);
+                        producer_fail(p, &e);
+                }
+        }
+        if (p->report)
+                p->report(p->report_arg, m->_private, m->err ? rd_kafka_err2str(m->err) : NULL);
+}
+
+/* Runs on librdkafka's background thread, so that a busy worker never lets a token lapse. Must end in either
+ * set_token or set_token_failure, or it is never called again. */
+static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
+        struct producer *p = arg;
+        struct error e = {};
+        char *token = NULL, reason[512];
+        int64_t expires_ms;
+        bool failed;
+
+        (void) config;
+        failed = p->token(p->token_arg, &token, &expires_ms, &e) < 0;
+        if (!failed && rd_kafka_oauthbearer_set_token(rk, token, expires_ms, "pinfeed", NULL, 0, reason, sizeof reason)) {
+                error_set(&e, ERROR_FAILED, "librdkafka does not take the token: %s", reason);
+                failed = true;
+        }
+        if (token)
+                mem_wipe(token, strlen(token));
+        free(token);
+        pthread_mutex_lock(&p->lock);
+        p->token_failed = failed;
+        if (failed)
+                p->token_error = e;
+        pthread_mutex_unlock(&p->lock);
+        if (failed)
+                rd_kafka_oauthbearer_set_token_failure(rk, e.what);
+}
+
+bool producer_alive(struct producer *p) {
+        return !p->alive || p->alive(p->alive_arg);
+}
+
+/* ---- the handle ---- */
+
+static void producer_free(struct producer *p) {
+        pthread_mutex_destroy(&p->lock);
+        free(p);
+}
+
+static struct producer *producer_alloc(const struct producer_settings *s) {
+        struct producer *p = mem_zero(1, sizeof *p);
+
+        p->token = s->token;
+        p->token_arg = s->token_arg;
+        p->report = s->report;
+        p->report_arg = s->report_arg;
+        p->log = s->log;
+        p->log_arg = s->log_arg;
+        p->alive = s->alive;
+        p->alive_arg = s->alive_arg;
+        p->identity = s->identity;
+        p->transactional = s->transactional_id != NULL;
+        p->by_token = s->token && producer_wants_token(s->properties, s->property_count);
+        pthread_mutex_init(&p->lock, NULL);
+        return p;
+}
+
+static size_t conf_number(const rd_kafka_conf_t *conf, const char *name) {
+        char text[32];
+        size_t size = sizeof text;
+
+        if (rd_kafka_conf_get(conf, name, text, &size) != RD_KAFKA_CONF_OK)
+                return 0;
+        return strtoul(text, NULL, 10);
+}
+
+int producer_new(const struct producer_settings *settings, struct producer **ret, struct error *e) {
+        rd_kafka_conf_t *conf;
+        struct producer *p;
+        char reason[512];
+
+        if (properties_make(settings, &conf, e) < 0)
+                return -1;
+        p = producer_alloc(settings);
+        p->message_max_bytes = conf_number(conf, "message.max.bytes");
+        rd_kafka_conf_set_opaque(conf, p);
+        rd_kafka_conf_set_log_cb(conf, on_log);
+        rd_kafka_conf_set_error_cb(conf, on_error);
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+        if (p->by_token) {
+                rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, on_token);
+                rd_kafka_conf_enable_sasl_queue(conf, 1);
+        }
+        p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+        if (!p->rk) {
+                rd_kafka_conf_destroy(conf);
+                producer_free(p);
+                error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
+                return error_hint(e, "Change or remove the property that it names.");
+        }
+        if (p->by_token) {
+                rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(p->rk);
+
+                if (error) {
+                        error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
+                        rd_kafka_error_destroy(error);
+                        producer_destroy(p, 5000);
+                        return -1;
+                }
+        }
+        *ret = p;
+        return 0;
+}
+
+static void *destroy_handle(void *rk) {
+        rd_kafka_destroy(rk);
+        return NULL;
+}
+
+int producer_destroy(struct producer *p, int timeout_ms) {
+        struct timespec until;
+        pthread_t thread;
+
+        if (!p)
+                return 0;
+        p->report = NULL;
+        producer_purge(p);
+        for (struct producer_topic *t = p->topics, *next; t; t = next) {
+                next = t->next;
+                rd_kafka_topic_destroy(t->rkt);
+        }
+        /* rd_kafka_destroy has no limit of its own. */
+        if (pthread_create(&thread, NULL, destroy_handle, p->rk) != 0)
+                return 1;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += timeout_ms / 1000;
+        until.tv_nsec += (long) (timeout_ms % 1000) * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+                until.tv_sec++;
+                until.tv_nsec -= 1000000000;
+        }
+        if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+                return 1;
+        for (struct producer_topic *t = p->topics, *next; t; t = next) {
+                next = t->next;
+                free(t->name);
+                free(t);
+        }
+        producer_free(p);
+        return 0;
+}
+
+/* ---- connecting ---- */
+
+static bool token_failure(struct producer *p, struct error *ret) {
+        bool failed;
+
+        pthread_mutex_lock(&p->lock);
+        failed = p->token_failed;
+        if (failed)
+                *ret = p->token_error;
+        pthread_mutex_unlock(&p->lock);
+        return failed;
+}
+
+static int refused(struct producer *p, struct error *e) {
+        if (p->refused_by_tls) {
+                error_set(e, ERROR_REFUSED, "Kafka: no secure connection: %s", p->reason);
+                return error_hint(e, "If the certificate is not from a public CA, set [kafka] ssl.ca.location; if the port is "
+                                     "not a TLS port (MSK: 9098 with IAM), set bootstrap.servers or security.protocol.");
+        }
+        return reason_set(p, e, REASON_CONNECT, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, p->reason,
+                          "Kafka refuses to let us in");
+}
+
+static int unreachable(struct producer *p, struct error *e) {
+        error_set(e, ERROR_UNREACHABLE, "Kafka can't be reached: %s", *p->reason ? p->reason : "no broker answered");
+        return error_hint(e, "Check [kafka] bootstrap.servers, that the cluster's security group lets this machine in on its "
+                             "port (MSK with IAM: 9098, from outside AWS: 9198), and that security.protocol fits the port.");
+}
+
+int producer_connect(struct producer *p, int timeout_ms, struct error *e) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
+
+        do {
+                const struct rd_kafka_metadata *metadata;
+                rd_kafka_resp_err_t code = rd_kafka_metadata(p->rk, 0, NULL, &metadata, 250);
+
+                if (!code) {
+                        rd_kafka_metadata_destroy(metadata);
+                        p->connected = true;
+                        return 0;
+                }
+                rd_kafka_poll(p->rk, 0);
+                if (p->failed) {
+                        *e = p->failure;
+                        return -1;
+                }
+                if (token_failure(p, e))
+                        return -1;
+                if (p->refused_by_broker || p->refused_by_tls)
+                        return refused(p, e);
+        } while (producer_alive(p) && clock_monotonic_us() < until_us);
+        return unreachable(p, e);
+}
+
+const char *producer_last_reason(const struct producer *p) {
+        return p->reason;
+}
+
+/* ---- records ---- */
+
+bool producer_fits(const struct producer *p, size_t key_length, size_t value_length) {
+        return key_length + value_length + RECORD_OVERHEAD <= p->message_max_bytes;
+}
+
+int producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
+                  const void *value, size_t value_length, void *tag, struct error *e) {
+        rd_kafka_resp_err_t code;
+
+        /* The payload is not written to: librdkafka copies it, its signature is older than const. */
+        if (rd_kafka_produce(t->rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *) (uintptr_t) value,
+                             value_length, key, key_length, tag) == 0) {
+                tally_sent(t->tally);
+                if (p->in_flight++ == 0)
+                        p->waiting_since_us = clock_monotonic_us();
+                return 0;
+        }
+        code = rd_kafka_last_error();
+        switch ((int) code) {
+        case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+                return 1;
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+                return 2;
+        }
+        if (p->failed) {
+                *e = p->failure;
+                return -1;
+        }
+        if (producer_fatal(p, e))
+                return -1;
+        return reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
+}
+
+/* One line when acknowledgements stay away, one when they are back. */
+static void watch_quiet(struct producer *p) {
+        uint64_t quiet_ms = (clock_monotonic_us() - p->waiting_since_us) / 1000;
+        bool quiet = p->in_flight > 0 && quiet_ms >= QUIET_MS;
+        struct error e;
+
+        if (quiet && !p->waiting_said) {
+                p->waiting_said = true;
+                say(p, 4, "Kafka has acknowledged nothing for %u s, %zu records wait: %s", (unsigned) (quiet_ms / 1000),
+                    p->in_flight, token_failure(p, &e) ? e.what : *p->reason ? p->reason : "no reason given");
+        } else if (p->waiting_said && !quiet) {
+                p->waiting_said = false;
+                say(p, 5, "Kafka acknowledges again");
+        }
+}
+
+int producer_poll(struct producer *p, int timeout_ms, struct error *e) {
+        rd_kafka_poll(p->rk, timeout_ms);
+        watch_quiet(p);
+        if (!p->failed)
+                return 0;
+        *e = p->failure;
+        return -1;
+}
+
+int producer_flush(struct producer *p, int timeout_ms) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
+
+        while (p->in_flight > 0) {
+                uint64_t now_us = clock_monotonic_us(), wait_ms;
+
+                if (now_us >= until_us || p->failed)
+                        return 1;
+                wait_ms = (until_us - now_us + 999) / 1000;
+                rd_kafka_flush(p->rk, wait_ms < 500 ? (int) wait_ms : 500);
+                producer_alive(p);
+        }
+        return 0;
+}
+
+size_t producer_in_flight(const struct producer *p) {
+        return p->in_flight;
+}
+
+void producer_purge(struct producer *p) {
+        rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        /* The reports of what was purged are there at once or soon; a handle that gives none is beyond help. */
+        for (int i = 0; i < 100 && p->in_flight > 0; i++)
+                rd_kafka_poll(p->rk, 10);
+}
