@@ -86,6 +86,14 @@ void buffer_wipe_and_free(struct buffer *b);    /* the same for secrets */
  * another, count for nothing. */
 const char *text_nearest(const char *name, const char *const *names, size_t count);
 
+/* ---- files ----------------------------------------------------------------------------------------------------- */
+
+/* Appends a file's bytes, at most `limit` of them. 0; 1: there is no such file; -1: errno says why (EFBIG: longer). */
+int file_read(const char *path, size_t limit, struct buffer *out);
+/* Replaces a file as a whole: a reader sees the old or the new bytes, and the new ones are on disk when this returns 0.
+ * Mode 0600. -1: errno says why; the old file is as it was. A file `path`.new is used on the way. */
+int file_replace(const char *path, const void *bytes, size_t length);
+
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 
 /* How a column's text, as the server prints it, becomes JSON. */

@@ -1,0 +1,160 @@
+#include "inflight.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static const char header[] = "pinfeed in flight 1\n";
+
+enum { LARGEST_FILE = 64 << 20 };
+
+struct inflight {
+        char *path;
+        int lock_fd;            /* -1: not open */
+        struct buffer *left;
+        size_t left_count;
+        bool empty;             /* the file holds no keys */
+        struct buffer text;
+};
+
+/* ---- format ---- */
+
+static void escape_key(const struct buffer *key, struct buffer *out) {
+        for (size_t i = 0; i < key->length; i++) {
+                unsigned char c = (unsigned char) key->data[i];
+
+                if (c > ' ' && c < 0x7f && c != '%')
+                        buffer_append(out, &c, 1);
+                else
+                        buffer_printf(out, "%%%02X", c);
+        }
+        buffer_append(out, "\n", 1);
+}
+
+static int hex_digit(char c) {
+        return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int unescape_key(const char *s, size_t length, struct buffer *out) {
+        for (size_t i = 0; i < length; i++) {
+                char c = s[i];
+
+                if (c == '%') {
+                        int high, low;
+
+                        if (length - i < 3)
+                                return -1;
+                        high = hex_digit(s[i + 1]);
+                        low = hex_digit(s[i + 2]);
+                        if (high < 0 || low < 0)
+                                return -1;
+                        c = (char) (high << 4 | low);
+                        i += 2;
+                } else if (c <= ' ' || c >= 0x7f)
+                        return -1;
+                buffer_append(out, &c, 1);
+        }
+        return 0;
+}
+
+int inflight_parse(const char *bytes, size_t length, struct buffer **ret_keys, size_t *ret_count) {
+        const char *end = bytes + length, *line = bytes + strlen(header);
+
+        if (length < strlen(header) || memcmp(bytes, header, strlen(header)) != 0)
+                return -1;
+        while (line < end) {
+                const char *newline = memchr(line, '\n', (size_t) (end - line));
+                struct buffer key = {};
+
+                if (!newline || unescape_key(line, (size_t) (newline - line), &key) < 0) {
+                        buffer_free(&key);
+                        return -1;
+                }
+                *ret_keys = mem_resize(*ret_keys, (*ret_count + 1) * sizeof **ret_keys);
+                (*ret_keys)[(*ret_count)++] = key;
+                line = newline + 1;
+        }
+        return 0;
+}
+
+/* ---- file ---- */
+
+static int failed(enum error_class class, const char *doing, const char *path, struct error *e) {
+        error_set(e, class, "%s %s: %s", doing, path, strerror(errno));
+        return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory that "
+                             "it may write, with some space left.");
+}
+
+static int lock_file(struct inflight *f, const char *lock_path, struct error *e) {
+        f->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (f->lock_fd < 0)
+                return failed(ERROR_REFUSED, "can't write", lock_path, e);
+        if (flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        error_set(e, ERROR_FAILED, "another pinfeed sends posts for this user id (it holds %s)", lock_path);
+        return error_hint(e, "Stop it first, or give this one its own [pinfeed] state_dir.");
+}
+
+static int load(struct inflight *f, struct error *e) {
+        struct buffer bytes = {};
+        int r = file_read(f->path, LARGEST_FILE, &bytes);
+
+        if (r < 0)
+                failed(ERROR_REFUSED, "can't read", f->path, e);
+        if (r == 0 && inflight_parse(bytes.data, bytes.length, &f->left, &f->left_count) < 0) {
+                r = error_set(e, ERROR_REFUSED, "%s is not a list of posts under way", f->path);
+                error_hint(e, "Look what it is and move it away; if pinfeed wrote it, the posts that were under way may be "
+                              "missing in some of the topics.");
+        }
+        f->empty = r == 1 || (r == 0 && f->left_count == 0);
+        buffer_free(&bytes);
+        return r < 0 ? -1 : 0;
+}
+
+int inflight_open(const char *directory, const char *user_id, struct inflight **ret, struct error *e) {
+        struct inflight *f = mem_zero(1, sizeof *f);
+        _cleanup_free_ char *lock_path = mem_format("%s/emulate-%s.lock", directory, user_id);
+
+        f->lock_fd = -1;
+        f->path = mem_format("%s/emulate-%s.inflight", directory, user_id);
+        if (lock_file(f, lock_path, e) < 0 || load(f, e) < 0) {
+                inflight_close(f);
+                return -1;
+        }
+        *ret = f;
+        return 0;
+}
+
+void inflight_close(struct inflight *f) {
+        if (!f)
+                return;
+        if (f->lock_fd >= 0)
+                close(f->lock_fd);
+        for (size_t i = 0; i < f->left_count; i++)
+                buffer_free(&f->left[i]);
+        free(f->left);
+        buffer_free(&f->text);
+        free(f->path);
+        free(f);
+}
+
+size_t inflight_left(const struct inflight *f, const struct buffer **ret_keys) {
+        *ret_keys = f->left;
+        return f->left_count;
+}
+
+int inflight_write(struct inflight *f, const struct buffer *keys, size_t count, struct error *e) {
+        if (count == 0 && f->empty)
+                return 0;
+        f->text.length = 0;
+        buffer_append_string(&f->text, header);
+        for (size_t i = 0; i < count; i++)
+                escape_key(&keys[i], &f->text);
+        if (file_replace(f->path, f->text.data, f->text.length) < 0)
+                return failed(ERROR_FAILED, "can't write", f->path, e);
+        f->empty = count == 0;
+        return 0;
+}

@@ -1,0 +1,88 @@
+/* session: what the jobs share: connections made from the settings, with the patience that the job has. */
+#ifndef PINFEED_JOB_SESSION_H
+#define PINFEED_JOB_SESSION_H
+
+#include <pthread.h>
+
+#include "pinfeed/aws.h"
+#include "pinfeed/config.h"
+#include "pinfeed/json.h"
+#include "pinfeed/producer.h"
+#include "pinfeed/service.h"
+#include "pinfeed/table.h"
+
+/* Shared by the workers of a job; read-only but for what has its own lock. */
+struct session {
+        const struct config *config;
+        struct service *service;
+        struct aws *aws;
+        struct producer_property *properties;   /* config's, in the producer's words */
+        bool patient;                           /* a daemon waits for what can't be reached; others give up in time */
+        uint64_t started_us;
+};
+
+void session_init(struct session *s, const struct config *config, struct service *service, bool patient);
+void session_done(struct session *s);
+
+/* ---- one worker's connections ---- */
+
+struct connection {
+        struct session *session;
+        struct worker *worker;
+        struct producer *producer;
+        struct database *database;
+        pthread_mutex_t lock;                   /* around the pointer `database`, which another thread may cancel */
+        bool cancelled;
+};
+
+void connection_init(struct connection *c, struct session *s, struct worker *w);
+/* Closes what is open; the worker's last act. -1 when librdkafka's handle could not be ended in time. */
+int connection_close(struct connection *c, struct error *e);
+/* After the worker has ended. */
+void connection_done(struct connection *c);
+/* Interrupts a long wait. Main thread. */
+void connection_cancel(struct connection *c);
+
+/* Opens the database, or the producer and lets it connect; with the session's patience. Returns 1 when stopping. */
+int connection_open_database(struct connection *c, struct error *e);
+void connection_close_database(struct connection *c);
+int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
+                             void *report_arg, struct error *e);
+
+/* ---- waiting for what can't be reached ---- */
+
+struct patience {
+        struct connection *connection;
+        const char *whom;                       /* "MySQL", "Kafka" */
+        uint64_t since_us;                      /* 0: not waiting */
+        unsigned tries;
+        bool said;
+};
+
+/* After an error of class ERROR_UNREACHABLE: says so once, sleeps (longer each time, alive, serving delivery reports)
+ * and returns 0: try again; 1: stopping; -1: the error stands (another class, or patience is over). */
+int patience_wait(struct patience *p, struct error *e);
+/* After success: says that it can be reached again, if it said that it could not. */
+void patience_over(struct patience *p);
+
+/* ---- streams ---- */
+
+struct stream {
+        const struct config_stream *config;
+        struct table *table;
+        struct json_plan *plan;
+        struct producer_topic *topic;           /* NULL until stream_open_topic */
+        struct tally tally;
+        struct tally_snapshot reported;         /* main thread: at the last interval report */
+};
+
+/* Describes the stream's table; class ERROR_UNREACHABLE: the connection broke. */
+int stream_describe(struct stream *st, struct connection *c, struct error *e);
+/* Asks for the stream's topic and warns once when it has more than one partition. */
+int stream_open_topic(struct stream *st, struct connection *c, struct error *e);
+void stream_done(struct stream *st);
+
+/* The interval report's line about the token; nothing when there is no token. Main thread. */
+void session_report_token(struct session *s);
+
+#endif
