@@ -35,12 +35,12 @@ void text_flatten(char *text) {
         while (*from) {
                 size_t length = character_length(from);
 
-                if (*from < 0x20 || *from == 0x7f) {
+                if (*from < 0x20 || *from == 0x7f || (gap && *from == ' ')) {
                         gap = true;
                         from++;
                         continue;
                 }
-                if (gap && to > (unsigned char *) text && to[-1] != ' ' && *from != ' ')
+                if (gap && to > (unsigned char *) text && to[-1] != ' ')
                         *to++ = ' ';
                 gap = false;
                 if (length == 0) {
