@@ -3,13 +3,16 @@
  *
  * The main thread runs one event loop (service_run) and never waits for a network. Jobs run on worker threads; what
  * they share with the main thread is the few atomics in struct worker.
+ *
+ * Signals during service_run: SIGTERM and SIGINT stop the workers; a second SIGINT ends the process at once with
+ * exit 1. SIGHUP stops too (the terminal is gone), but under systemd it is noted and ignored. They are blocked in the
+ * main thread and so in all threads that start later: start none before. A child process has to be given an empty
+ * mask, and SIGPIPE's default, which service_new ignores for the whole process.
  */
 #ifndef PINFEED_SERVICE_H
 #define PINFEED_SERVICE_H
 
 #include "base.h"
-
-struct service;
 
 /* ---- log ------------------------------------------------------------------------------------------------------- */
 
@@ -45,8 +48,17 @@ struct service_field {
         const char *name, *value;
 };
 
+struct service;
+
+/* Finds out where log lines go (journal, terminal, file) and whether systemd watches. Made first of all, so that a
+ * wrong setting can be logged too; logs what is SERVICE_INFO or more severe until told otherwise. One a process. */
+struct service *service_new(void);
+void service_free(struct service *s);                   /* safe on NULL; takes the progress off the terminal */
+void service_set_log_level(struct service *s, enum service_severity least);
+
 /* Logs one line: to the journal with its fields and MESSAGE_ID when stderr is connected to it, else as a short line
- * on stderr. Any thread. Lines above the configured severity are dropped. `fields` may be NULL when `count` is 0. */
+ * on stderr. Any thread. Lines less severe than the log level are dropped. Line breaks and control characters become
+ * spaces. `fields` may be NULL when `count` is 0. */
 void service_log(struct service *s, enum service_severity severity, enum service_message kind,
                  const struct service_field *fields, size_t count, const char *format, ...)
         __attribute__((format(printf, 6, 7)));
@@ -54,6 +66,21 @@ void service_log(struct service *s, enum service_severity severity, enum service
 /* Logs an error: what and, in the same line, what to do. */
 void service_log_error(struct service *s, enum service_severity severity, enum service_message kind,
                        const struct error *error);
+
+/* Logs the interval report of one topic. Counters are totals since the start; rate and latency are those of the
+ * `seconds` between the two snapshots (latency is left out when nothing was acknowledged). */
+void service_log_statistics(struct service *s, const char *topic, const struct tally_snapshot *earlier,
+                            const struct tally_snapshot *now, double seconds);
+
+/* The MESSAGE_ID of a kind: 32 hexadecimal digits. */
+const char *service_message_id(enum service_message kind);
+
+/* ---- systemd ------------------------------------------------------------------------------------------------------- */
+
+/* Tells systemd that start-up is over (once; later calls do nothing). Any thread. */
+void service_ready(struct service *s);
+/* What goes on now, for `systemctl status`; a text that is there already is not sent again. Any thread. */
+void service_status(struct service *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */
 
@@ -64,45 +91,39 @@ struct worker;
 typedef int (*worker_fn)(struct worker *w, void *arg, struct error *e);
 
 /* Below: called by the worker. */
-bool worker_stopping(const struct worker *w);           /* SIGTERM or SIGINT came, or another worker failed */
+bool worker_stopping(const struct worker *w);           /* a signal came, or another worker failed */
 void worker_alive(struct worker *w);                    /* feeds the watchdog; once a round, at least every second */
-void worker_expect_ms(struct worker *w, unsigned ms);   /* before a wait that may be long: alive until then at least */
+void worker_expect_ms(struct worker *w, unsigned ms);   /* before a wait that may be long: alive until then at least,
+                                                         * or until the next worker_alive takes over */
 bool worker_sleep_ms(struct worker *w, unsigned ms);    /* sleeps, alive; returns early, and false, when stopping */
 
 /* ---- the event loop ----------------------------------------------------------------------------------------------- */
 
-struct service_settings {
-        int log_level;                  /* enum service_severity: the least severe that is logged */
-        unsigned stats_interval_s;      /* 0: no interval report */
-        bool daemon;                    /* sends READY, STATUS, WATCHDOG under systemd; one-shot jobs too, if false
-                                         * only the terminal's behaviour differs */
-};
-
-int service_new(const struct service_settings *settings, struct service **ret, struct error *e);
-void service_free(struct service *s);
-
-/* Tells systemd that start-up is over (once; later calls do nothing), and what goes on now. Any thread. */
-void service_ready(struct service *s);
-void service_status(struct service *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 struct service_job {
         worker_fn work;
-        void **args;                    /* one a worker, handed to `work` */
+        void **args;                    /* one a worker, handed to `work`; NULL: each gets NULL */
         size_t count;                   /* workers, >= 1 */
-        void (*report)(void *arg);      /* each stats interval, on the main thread; may be NULL */
-        void (*wake)(void *arg);        /* stop was asked for: interrupt long waits; main thread, may be NULL */
-        void *arg;
-        unsigned stop_timeout_ms;       /* workers that have not ended by then after a stop: the process exits with 1 */
+        void (*report)(void *arg);      /* the interval report, on the main thread; may be NULL */
+        unsigned report_interval_s;     /* 0: never */
+        void (*progress)(void *arg);    /* on a terminal only, five times a second, on the main thread: a good place to
+                                         * call service_progress; may be NULL */
+        void (*wake)(void *arg);        /* stop was asked for: interrupt long waits; main thread, once; may be NULL */
+        void *arg;                      /* handed to report, progress and wake */
+        unsigned stop_timeout_ms;       /* a worker that has not ended by then after a stop: the process ends, with the
+                                         * first error's exit code, or 1 */
 };
 
 /* Runs the workers to their end. The first error wins and stops the others. Returns 0 when all ended well (also when
- * SIGTERM or SIGINT stopped them), else -1 with that error. */
+ * a signal stopped them), else -1 with that error. The signals stay blocked afterwards. Once a process, but for tests. */
 int service_run(struct service *s, const struct service_job *job, struct error *e);
+
+/* ---- terminal ------------------------------------------------------------------------------------------------------- */
 
 /* Whether stderr is a terminal on which lines may be rewritten (progress bars). */
 bool service_on_terminal(const struct service *s);
-/* Draws `lines` (separated by \n) as the block at the bottom of the terminal, replacing the former block; log lines
- * go above it. Does nothing when stderr isn't a terminal. Any thread. */
+/* Draws `lines` (separated by \n, "" for none) as the block at the bottom of the terminal, replacing the former block
+ * at most ten times a second; log lines go above it, and the end of service_run takes it away. A line is cut at the
+ * terminal's width, counting each character as one column. Does nothing when stderr isn't a terminal. Any thread. */
 void service_progress(struct service *s, const char *lines);
 
 #endif

@@ -1,0 +1,66 @@
+/* What the files of the service room share. */
+#ifndef PINFEED_SERVICE_INTERNAL_H
+#define PINFEED_SERVICE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "pinfeed/service.h"
+
+/* The block at the bottom of the terminal. Under the service's lock. */
+struct terminal {
+        bool present;
+        struct buffer wanted;           /* what was asked for last */
+        struct buffer drawn;            /* what stands there, lines cut to the width they were drawn for */
+        bool stale;                     /* `wanted` is not drawn yet */
+        uint64_t drawn_us;
+};
+
+struct service {
+        _Atomic int log_level;
+        bool to_journal;
+        bool under_systemd;             /* somebody listens to notifications */
+
+        pthread_mutex_t lock;           /* of everything below, and of stderr */
+        struct terminal terminal;
+        bool ready;
+        char *status;                   /* the last one sent */
+};
+
+/* ---- terminal.c ---- */
+
+void terminal_open(struct terminal *t);
+void terminal_close(struct terminal *t);
+/* Takes the block away, writes `line` where it stood, and puts it back below; all in one write. */
+void terminal_write_line(struct terminal *t, const char *line);
+/* Draws what is still to be drawn, if it is time. */
+void progress_refresh(struct service *s);
+/* Takes the block away for good. */
+void progress_clear(struct service *s);
+
+/* ---- notify.c ---- */
+
+/* Stopping has begun and may take this long, whatever the unit's TimeoutStopSec. */
+void notify_stopping(struct service *s, unsigned stop_timeout_ms);
+void notify_alive(struct service *s);
+
+/* ---- text.c ---- */
+
+/* Makes one line of text that any journal or terminal shows as it is: control characters, line breaks and what isn't
+ * UTF-8 become single spaces and '?'. In place; never grows. */
+void text_flatten(char *text);
+
+/* ---- worker.c ---- */
+
+struct crew;                            /* the workers of one run */
+
+/* `alive_us`: how long a worker counts as alive after a sign of life. */
+struct crew *crew_new(const struct service_job *job, uint64_t alive_us, int finished_fd);
+void crew_free(struct crew *c);         /* all workers have ended, or none was started */
+int crew_start(struct crew *c, struct error *e);
+void crew_stop(struct crew *c);         /* raises the flag, wakes sleepers */
+/* Joins those that have ended. Returns how many still run; the first error, if there is one by now, in `*ret_failed`. */
+size_t crew_collect(struct crew *c, const struct error **ret_failed);
+/* Whether each running worker has shown a sign of life in time. */
+bool crew_is_alive(const struct crew *c, uint64_t now_us);
+
+#endif

@@ -1,0 +1,229 @@
+#include "service/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+enum {
+        ALIVE_US = 10 * 1000 * 1000,    /* a worker that is silent for longer hangs */
+        PROGRESS_US = 200 * 1000,
+        ACCURACY_US = 20 * 1000,
+};
+
+/* One service_run. */
+struct run {
+        struct service *service;
+        const struct service_job *job;
+        struct crew *crew;
+        sd_event *event;
+        int finished_fd;
+        uint64_t watchdog_us;           /* 0: nobody watches */
+        bool starving;                  /* said that a worker hangs */
+        bool stopping;
+        bool interrupted;               /* SIGINT came once */
+};
+
+/* ---- ending ---- */
+
+/* A worker hangs where nothing can reach it; only the process's end ends it. */
+static int give_up(sd_event_source *source, uint64_t now_us, void *arg) {
+        struct run *r = arg;
+        const struct error *failed;
+        size_t running = crew_collect(r->crew, &failed);
+
+        (void) source;
+        (void) now_us;
+        if (failed)
+                service_log_error(r->service, SERVICE_ERROR, MESSAGE_FAILED, failed);
+        service_log(r->service, SERVICE_ERROR, MESSAGE_FAILED, NULL, 0,
+                    "%zu of %zu workers did not stop within %g s; ending without them", running, r->job->count,
+                    r->job->stop_timeout_ms / 1000.0);
+        progress_clear(r->service);
+        _exit(failed ? error_exit_code(failed) : 1);
+}
+
+/* Adds a timer that fires once, or again and again if its handler re-arms it. */
+static int add_timer(struct run *r, uint64_t after_us, sd_event_time_handler_t handler) {
+        return sd_event_add_time_relative(r->event, NULL, CLOCK_MONOTONIC, after_us, ACCURACY_US, handler, r);
+}
+
+static void stop(struct run *r) {
+        if (r->stopping)
+                return;
+        r->stopping = true;
+        notify_stopping(r->service, r->job->stop_timeout_ms);
+        crew_stop(r->crew);
+        if (r->job->wake)
+                r->job->wake(r->job->arg);
+        if (add_timer(r, (uint64_t) r->job->stop_timeout_ms * 1000, give_up) < 0)
+                give_up(NULL, 0, r);
+}
+
+/* ---- what happens while workers work ---- */
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg) {
+        struct run *r = arg;
+
+        (void) source;
+        if (info->ssi_signo == SIGHUP && r->service->under_systemd) {
+                service_log(r->service, SERVICE_NOTICE, MESSAGE_NOTE, NULL, 0,
+                            "SIGHUP does nothing: settings are read at the start, so restart to change them");
+                return 0;
+        }
+        if (info->ssi_signo == SIGINT && r->interrupted) {
+                progress_clear(r->service);
+                _exit(1);
+        }
+        r->interrupted |= info->ssi_signo == SIGINT;
+        if (info->ssi_signo == SIGINT && service_on_terminal(r->service))
+                service_log(r->service, SERVICE_NOTICE, MESSAGE_NOTE, NULL, 0,
+                            "stopping; Ctrl-C again ends at once, without waiting for what is in flight");
+        stop(r);
+        return 0;
+}
+
+static int on_finished(sd_event_source *source, int fd, uint32_t events, void *arg) {
+        struct run *r = arg;
+        const struct error *failed;
+        uint64_t count;
+
+        (void) source;
+        (void) events;
+        if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
+                return -errno;
+        if (crew_collect(r->crew, &failed) == 0)
+                return sd_event_exit(r->event, 0);
+        if (failed)
+                stop(r);
+        return 0;
+}
+
+/* Re-arms from when the timer was due, so that lateness doesn't add up; a process that slept skips what it missed. */
+static int rearm(sd_event_source *source, uint64_t due_us, uint64_t every_us) {
+        uint64_t now_us = clock_monotonic_us();
+        int r;
+
+        due_us += every_us;
+        if (due_us <= now_us)
+                due_us = now_us + every_us;
+        r = sd_event_source_set_time(source, due_us);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t due_us, void *arg) {
+        struct run *r = arg;
+        bool alive = crew_is_alive(r->crew, clock_monotonic_us());
+
+        if (alive)
+                notify_alive(r->service);
+        else if (!r->starving)
+                service_log(r->service, SERVICE_ERROR, MESSAGE_NOTE, NULL, 0,
+                            "a worker shows no sign of life; unless it comes back, the watchdog ends pinfeed");
+        r->starving = !alive;
+        return rearm(source, due_us, r->watchdog_us / 3);
+}
+
+static int on_report(sd_event_source *source, uint64_t due_us, void *arg) {
+        struct run *r = arg;
+
+        r->job->report(r->job->arg);
+        return rearm(source, due_us, (uint64_t) r->job->report_interval_s * 1000000);
+}
+
+static int on_progress(sd_event_source *source, uint64_t due_us, void *arg) {
+        struct run *r = arg;
+
+        if (r->job->progress)
+                r->job->progress(r->job->arg);
+        progress_refresh(r->service);
+        return rearm(source, due_us, PROGRESS_US);
+}
+
+/* ---- setting up and running ---- */
+
+static int add_signals(struct run *r) {
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+        sigset_t blocked;
+        int x = 0;
+
+        sigemptyset(&blocked);
+        for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+                sigaddset(&blocked, signals[i]);
+        x = -pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+        for (size_t i = 0; i < sizeof signals / sizeof *signals && x >= 0; i++) {
+                struct sigaction old;
+
+                /* Who starts us may want us to outlive Ctrl-C or the terminal (`&` in a script, nohup). */
+                if (signals[i] == SIGTERM || sigaction(signals[i], NULL, &old) < 0 || old.sa_handler != SIG_IGN)
+                        x = sd_event_add_signal(r->event, NULL, signals[i], on_signal, r);
+        }
+        return x;
+}
+
+static int add_sources(struct run *r) {
+        int x = add_signals(r);
+
+        if (x >= 0)
+                x = sd_event_add_io(r->event, NULL, r->finished_fd, EPOLLIN, on_finished, r);
+        if (x >= 0 && r->watchdog_us)
+                x = add_timer(r, 0, on_watchdog);
+        if (x >= 0 && r->job->report && r->job->report_interval_s)
+                x = add_timer(r, (uint64_t) r->job->report_interval_s * 1000000, on_report);
+        if (x >= 0 && service_on_terminal(r->service))
+                x = add_timer(r, PROGRESS_US, on_progress);
+        return x;
+}
+
+/* Runs the loop until every worker has ended. */
+static int supervise(struct run *r, struct error *e) {
+        struct error not_started = {};
+        const struct error *failed = NULL;
+        int x = 0;
+
+        if (crew_start(r->crew, &not_started) < 0)
+                stop(r);
+        if (crew_collect(r->crew, &failed) > 0)
+                x = sd_event_loop(r->event);
+        if (crew_collect(r->crew, &failed) > 0) {
+                error_set(e, ERROR_FAILED, "the event loop broke: %s", strerror(-x));
+                service_log_error(r->service, SERVICE_ERROR, MESSAGE_FAILED, e);
+                _exit(1);       /* threads that nobody supervises must not go on */
+        }
+        if (!failed && not_started.class != ERROR_NONE)
+                failed = &not_started;
+        if (!failed)
+                return 0;
+        *e = *failed;
+        return -1;
+}
+
+int service_run(struct service *s, const struct service_job *job, struct error *e) {
+        struct run r = { .service = s, .job = job, .finished_fd = -1 };
+        uint64_t alive_us = ALIVE_US;
+        int x;
+
+        if (sd_watchdog_enabled(0, &r.watchdog_us) <= 0)
+                r.watchdog_us = 0;
+        if (r.watchdog_us && r.watchdog_us / 2 < alive_us)
+                alive_us = r.watchdog_us / 2;
+
+        r.finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        r.crew = crew_new(job, alive_us, r.finished_fd);
+        x = r.finished_fd < 0 ? -errno : sd_event_new(&r.event);
+        if (x >= 0)
+                x = add_sources(&r);
+        if (x >= 0)
+                x = supervise(&r, e);
+        else
+                error_set(e, ERROR_FAILED, "can't set up the event loop: %s", strerror(-x));
+        sd_event_unref(r.event);
+        crew_free(r.crew);
+        if (r.finished_fd >= 0)
+                close(r.finished_fd);
+        progress_clear(s);
+        return x < 0 ? -1 : 0;
+}

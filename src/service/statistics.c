@@ -1,0 +1,58 @@
+#include "service/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Three digits at most tell a person all there is: "4.1 ms", "812 ms", "2.3 s". */
+static const char *format_latency(double ms, char *buffer, size_t size) {
+        if (ms >= 999.5)
+                snprintf(buffer, size, "%.1f s", ms / 1000);
+        else
+                snprintf(buffer, size, ms >= 9.95 ? "%.0f ms" : "%.1f ms", ms);
+        return buffer;
+}
+
+static const char *format_bytes(uint64_t bytes, char *buffer, size_t size) {
+        static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
+        double value = (double) bytes / 1000;
+        size_t unit = 0;
+
+        if (bytes < 1000) {
+                snprintf(buffer, size, "%" PRIu64 " B", bytes);
+                return buffer;
+        }
+        for (; value >= 999.95 && unit + 1 < sizeof units / sizeof *units; unit++)
+                value /= 1000;
+        snprintf(buffer, size, "%.1f %s", value, units[unit]);
+        return buffer;
+}
+
+void service_log_statistics(struct service *s, const char *topic, const struct tally_snapshot *earlier,
+                            const struct tally_snapshot *now, double seconds) {
+        uint64_t fresh = now->delivered - (earlier ? earlier->delivered : 0);
+        uint64_t in_flight = now->sent - now->delivered - now->failed;
+        double p50 = tally_latency_ms(earlier, now, 0.5), p99 = tally_latency_ms(earlier, now, 0.99);
+        char counts[4][24], latency[2][32], words[3][32], tail[96] = "";
+        const struct service_field fields[] = {
+                { "PINFEED_TOPIC", topic },
+                { "PINFEED_DELIVERED", counts[0] },
+                { "PINFEED_FAILED", counts[1] },
+                { "PINFEED_IN_FLIGHT", counts[2] },
+                { "PINFEED_BYTES", counts[3] },
+                { "PINFEED_LATENCY_P50_MS", latency[0] },
+                { "PINFEED_LATENCY_P99_MS", latency[1] },
+        };
+
+        snprintf(counts[0], sizeof counts[0], "%" PRIu64, now->delivered);
+        snprintf(counts[1], sizeof counts[1], "%" PRIu64, now->failed);
+        snprintf(counts[2], sizeof counts[2], "%" PRIu64, in_flight);
+        snprintf(counts[3], sizeof counts[3], "%" PRIu64, now->bytes);
+        snprintf(latency[0], sizeof latency[0], "%.3f", p50);
+        snprintf(latency[1], sizeof latency[1], "%.3f", p99);
+        if (fresh)
+                snprintf(tail, sizeof tail, ", latency p50 %s p99 %s",
+                         format_latency(p50, words[0], sizeof words[0]), format_latency(p99, words[1], sizeof words[1]));
+        service_log(s, SERVICE_INFO, MESSAGE_STATISTICS, fields, fresh ? 7 : 5,
+                    "%s: %s delivered, %s failed, %s in flight, %.1f/s, %s%s", topic, counts[0], counts[1], counts[2],
+                    seconds > 0 ? (double) fresh / seconds : 0, format_bytes(now->bytes, words[2], sizeof words[2]), tail);
+}

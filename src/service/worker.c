@@ -1,0 +1,152 @@
+#include "service/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct worker {
+        struct crew *crew;
+        void *arg;
+        pthread_t thread;
+        _Atomic uint64_t alive_until_us;
+        atomic_bool ended;              /* `failed` and `error` are written */
+        bool running;                   /* the main thread's: started, and not yet joined */
+        bool failed;
+        struct error error;
+};
+
+struct crew {
+        const struct service_job *job;
+        uint64_t alive_us;
+        int finished_fd;
+        pthread_mutex_t lock;           /* for sleepers */
+        pthread_cond_t woken;
+        atomic_bool stopping;
+        const struct error *failed;     /* the first error */
+        size_t count;
+        struct worker workers[];
+};
+
+struct crew *crew_new(const struct service_job *job, uint64_t alive_us, int finished_fd) {
+        struct crew *c = mem_zero(1, sizeof *c + job->count * sizeof *c->workers);
+        pthread_condattr_t monotonic;
+
+        *c = (struct crew) { .job = job, .alive_us = alive_us, .finished_fd = finished_fd, .count = job->count };
+        pthread_mutex_init(&c->lock, NULL);
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&c->woken, &monotonic);
+        pthread_condattr_destroy(&monotonic);
+        return c;
+}
+
+void crew_free(struct crew *c) {
+        pthread_cond_destroy(&c->woken);
+        pthread_mutex_destroy(&c->lock);
+        free(c);
+}
+
+/* ---- a worker's thread ---- */
+
+static void *run_worker(void *arg) {
+        struct worker *w = arg;
+        uint64_t one = 1;
+
+        w->failed = w->crew->job->work(w, w->arg, &w->error) < 0;
+        atomic_store(&w->ended, true);
+        if (write(w->crew->finished_fd, &one, sizeof one) < 0)
+                abort();        /* can't be: a counter that is never near its end */
+        return NULL;
+}
+
+bool worker_stopping(const struct worker *w) {
+        return atomic_load_explicit(&w->crew->stopping, memory_order_relaxed);
+}
+
+void worker_alive(struct worker *w) {
+        atomic_store_explicit(&w->alive_until_us, clock_monotonic_us() + w->crew->alive_us, memory_order_relaxed);
+}
+
+void worker_expect_ms(struct worker *w, unsigned ms) {
+        uint64_t wait_us = (uint64_t) ms * 1000;
+
+        if (wait_us < w->crew->alive_us)
+                wait_us = w->crew->alive_us;
+        atomic_store_explicit(&w->alive_until_us, clock_monotonic_us() + wait_us, memory_order_relaxed);
+}
+
+bool worker_sleep_ms(struct worker *w, unsigned ms) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) ms * 1000;
+        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        struct crew *c = w->crew;
+
+        /* The watchdog counts from the sleep's end, as the thread may wake late. */
+        atomic_store_explicit(&w->alive_until_us, until_us + c->alive_us, memory_order_relaxed);
+        pthread_mutex_lock(&c->lock);
+        while (!worker_stopping(w))
+                if (pthread_cond_timedwait(&c->woken, &c->lock, &until) == ETIMEDOUT)
+                        break;
+        pthread_mutex_unlock(&c->lock);
+        worker_alive(w);
+        return !worker_stopping(w);
+}
+
+/* ---- the main thread's side ---- */
+
+int crew_start(struct crew *c, struct error *e) {
+        for (size_t i = 0; i < c->count; i++) {
+                struct worker *w = &c->workers[i];
+                int r;
+
+                w->crew = c;
+                w->arg = c->job->args ? c->job->args[i] : NULL;
+                worker_alive(w);
+                r = pthread_create(&w->thread, NULL, run_worker, w);
+                if (r != 0) {
+                        error_set(e, ERROR_FAILED, "can't start a thread: %s", strerror(r));
+                        return error_hint(e, "Raise the limit on processes (TasksMax= in the unit, ulimit -u) or free memory.");
+                }
+                w->running = true;
+        }
+        return 0;
+}
+
+void crew_stop(struct crew *c) {
+        pthread_mutex_lock(&c->lock);
+        atomic_store(&c->stopping, true);
+        pthread_cond_broadcast(&c->woken);
+        pthread_mutex_unlock(&c->lock);
+}
+
+size_t crew_collect(struct crew *c, const struct error **ret_failed) {
+        size_t running = 0;
+
+        for (size_t i = 0; i < c->count; i++) {
+                struct worker *w = &c->workers[i];
+
+                if (!w->running)
+                        continue;
+                if (!atomic_load(&w->ended)) {
+                        running++;
+                        continue;
+                }
+                pthread_join(w->thread, NULL);
+                w->running = false;
+                if (w->failed && !c->failed)
+                        c->failed = &w->error;
+        }
+        *ret_failed = c->failed;
+        return running;
+}
+
+bool crew_is_alive(const struct crew *c, uint64_t now_us) {
+        for (size_t i = 0; i < c->count; i++) {
+                const struct worker *w = &c->workers[i];
+
+                if (w->running && !atomic_load(&w->ended) &&
+                    atomic_load_explicit(&w->alive_until_us, memory_order_relaxed) < now_us)
+                        return false;
+        }
+        return true;
+}
