@@ -14,6 +14,11 @@
 /* Sends randomly drawn posts until it is stopped, or [emulate] posts were sent. */
 int job_emulate(const struct config *config, struct service *service, struct error *e);
 
+/* Sends every row of the streams to their topics, once; goes on where an earlier run ended. One JSON object to `out`:
+ * what was sent, or, with --dry-run, what would be. */
+int job_replay(const struct config *config, const struct options *options, struct service *service, FILE *out,
+               struct error *e);
+
 /* Verifies everything that emulate needs, sends nothing; one line a finding to `out`, or one JSON object. */
 int job_check(const struct config *config, struct service *service, bool json, FILE *out, struct error *e);
 

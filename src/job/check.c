@@ -1,0 +1,142 @@
+/* check: everything that a start verifies, one finding a line, and nothing sent. */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "pinfeed/job.h"
+#include "session.h"
+
+enum { STOP_TIMEOUT_MS = 20000 };
+
+struct check {
+        struct session session;
+        struct connection connection;
+        struct stream *streams;
+        json_t *findings;
+        bool json, failed;
+        struct error first;
+        FILE *out;
+};
+
+static void finding(struct check *k, const char *what, const struct error *e, const char *text) {
+        if (e && !k->failed) {
+                k->failed = true;
+                k->first = *e;
+        }
+        json_array_append_new(k->findings, json_pack("{s:s, s:b, s:s, s:s}", "what", what, "ok", e == NULL,
+                                                     "text", e ? e->what : text, "hint", e ? e->hint : ""));
+        if (k->json)
+                return;
+        if (e)
+                fprintf(k->out, "FAILED  %s: %s%s%s\n", what, e->what, *e->hint ? ". " : "", e->hint);
+        else
+                fprintf(k->out, "ok      %s: %s\n", what, text);
+        fflush(k->out);
+}
+
+static void check_mysql(struct check *k, struct error *e) {
+        const struct config *config = k->session.config;
+        char text[512];
+
+        if (connection_open_database(&k->connection, e) != 0) {
+                finding(k, "MySQL", e, NULL);
+                return;
+        }
+        snprintf(text, sizeof text, "connected to database %s as %s", config->mysql_database, config->mysql_user);
+        finding(k, "MySQL", NULL, text);
+        for (size_t i = 0; i < config->stream_count; i++) {
+                struct stream *st = &k->streams[i];
+
+                st->config = &config->streams[i];
+                if (stream_describe(st, &k->connection, e) < 0) {
+                        finding(k, st->config->table, e, NULL);
+                        continue;
+                }
+                snprintf(text, sizeof text, "%zu columns, key %s%s", table_facts(st->table)->column_count, st->config->key,
+                         table_facts(st->table)->key_indexed ? "" : " (without an index: held in memory by emulate)");
+                finding(k, st->config->table, NULL, text);
+        }
+}
+
+static void check_token(struct check *k, struct error *e) {
+        struct aws_status status;
+        char *token, text[512];
+        int64_t expires_ms;
+
+        worker_expect_ms(k->connection.worker, 30000);
+        if (aws_token(k->session.aws, &token, &expires_ms, e) < 0) {
+                finding(k, "AWS", e, NULL);
+                return;
+        }
+        free(token);
+        aws_status(k->session.aws, &status);
+        snprintf(text, sizeof text, "credentials from %s, region %s (from %s)", status.source, status.region,
+                 status.region_source);
+        finding(k, "AWS", NULL, text);
+}
+
+static void check_kafka(struct check *k, struct error *e) {
+        const struct config *config = k->session.config;
+        char text[512];
+
+        if (connection_open_producer(&k->connection, NULL, NULL, NULL, e) != 0) {
+                finding(k, "Kafka", e, NULL);
+                return;
+        }
+        finding(k, "Kafka", NULL, "connected");
+        for (size_t i = 0; i < config->stream_count; i++) {
+                struct stream *st = &k->streams[i];
+
+                st->config = &config->streams[i];
+                if (stream_open_topic(st, &k->connection, e) < 0) {
+                        finding(k, st->config->topic, e, NULL);
+                        continue;
+                }
+                snprintf(text, sizeof text, "%d partition%s", producer_topic_partitions(st->topic),
+                         producer_topic_partitions(st->topic) == 1 ? "" : "s");
+                finding(k, st->config->topic, NULL, text);
+        }
+}
+
+static int work(struct worker *w, void *arg, struct error *e) {
+        struct check *k = arg;
+        const struct config *config = k->session.config;
+
+        k->connection.worker = w;
+        check_mysql(k, e);
+        if (producer_wants_token(k->session.properties, config->kafka_count))
+                check_token(k, e);
+        check_kafka(k, e);
+        if (connection_close(&k->connection, e) < 0)
+                finding(k, "Kafka", e, NULL);
+        if (!k->failed)
+                return 0;
+        *e = k->first;
+        return -1;
+}
+
+int job_check(const struct config *config, struct service *service, bool json, FILE *out, struct error *e) {
+        struct check k = { .json = json, .out = out, .findings = json_array() };
+        const struct service_job job = {
+                .work = work, .args = (void *[]) { &k }, .count = 1, .stop_timeout_ms = STOP_TIMEOUT_MS,
+        };
+        int r;
+
+        k.streams = mem_zero(config->stream_count, sizeof *k.streams);
+        session_init(&k.session, config, service, false);
+        connection_init(&k.connection, &k.session, NULL);
+        r = service_run(service, &job, e);
+        if (json) {
+                json_t *object = json_pack("{s:b, s:O}", "ok", r == 0, "findings", k.findings);
+
+                json_dumpf(object, out, JSON_COMPACT);
+                fputc('\n', out);
+                json_decref(object);
+        }
+        for (size_t i = 0; i < config->stream_count; i++)
+                stream_done(&k.streams[i]);
+        free(k.streams);
+        json_decref(k.findings);
+        connection_done(&k.connection);
+        session_done(&k.session);
+        return r;
+}

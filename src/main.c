@@ -1,0 +1,98 @@
+/* pinfeed: options, settings, pick the job, run it. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "pinfeed/job.h"
+
+static int load_config(const struct options *o, struct config *c, unsigned needs, struct error *e) {
+        if (config_read_file(c, o->config_file, !o->config_file_named, e) < 0)
+                return -1;
+        for (size_t i = 0; i < o->set_count; i++)
+                if (config_set(c, o->sets[i], e) < 0)
+                        return -1;
+        if (config_finish(c, needs, e) < 0)
+                return -1;
+        return config_check_streams(c, o, e);
+}
+
+static unsigned job_needs(enum job job) {
+        switch (job) {
+        case JOB_EMULATE:
+        case JOB_REPLAY:
+        case JOB_CHECK:
+                return CONFIG_NEEDS_KAFKA | CONFIG_NEEDS_MYSQL;
+        case JOB_CREATE_TOPICS:
+                return CONFIG_NEEDS_KAFKA;
+        case JOB_TOKEN:
+        case JOB_VERSION:
+        case JOB_HELP:
+                break;
+        }
+        return 0;
+}
+
+static int run_token(const struct config *c, struct error *e) {
+        struct aws_settings settings = {
+                .region = c->aws_region, .profile = c->aws_profile, .role_arn = c->aws_role_arn,
+                .external_id = c->aws_external_id, .session_name = c->aws_session_name,
+        };
+
+        for (size_t i = 0; i < c->kafka_count; i++)
+                if (strcmp(c->kafka[i].name, "bootstrap.servers") == 0)
+                        settings.bootstrap_servers = c->kafka[i].value;
+        return job_token(&settings, stdout, e);
+}
+
+static int run_job(const struct options *o, const struct config *c, struct service *s, struct error *e) {
+        switch (o->job) {
+        case JOB_EMULATE:
+                return job_emulate(c, s, e);
+        case JOB_REPLAY:
+                return job_replay(c, o, s, stdout, e);
+        case JOB_CHECK:
+                return job_check(c, s, o->json, stdout, e);
+        case JOB_CREATE_TOPICS:
+                return job_create_topics(c, s, stdout, e);
+        case JOB_TOKEN:
+                return run_token(c, e);
+        case JOB_VERSION:
+        case JOB_HELP:
+                break;
+        }
+        return 0;
+}
+
+static int run(const struct options *o, struct service *s, struct error *e) {
+        struct config *c = config_new();
+        int r = load_config(o, c, job_needs(o->job), e);
+
+        if (r == 0) {
+                service_set_log_level(s, (enum service_severity) c->log_level);
+                r = run_job(o, c, s, e);
+        }
+        config_free(c);
+        return r;
+}
+
+int main(int argc, char **argv) {
+        struct service *service = service_new();
+        struct options options = {};
+        struct error e = {};
+        int r;
+
+        /* Secrets are in this process's memory: no core dump, no ptrace by others of the same user. */
+        prctl(PR_SET_DUMPABLE, 0);
+        r = options_parse(argc, argv, &options, &e);
+        if (r == 0 && options.job == JOB_HELP)
+                options_print_help(stdout);
+        else if (r == 0 && options.job == JOB_VERSION)
+                puts("pinfeed " PINFEED_VERSION);
+        else if (r == 0)
+                r = run(&options, service, &e);
+        if (r < 0)
+                service_log_error(service, SERVICE_ERROR, MESSAGE_FAILED, &e);
+        options_free(&options);
+        service_free(service);
+        return r < 0 ? error_exit_code(&e) : 0;
+}
