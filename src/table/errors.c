@@ -1,0 +1,146 @@
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <string.h>
+
+#include "room.h"
+
+/* Numbers that only one of the two families' headers knows. */
+enum {
+        MARIADB_CONNECTION_KILLED = 1927,
+        MARIADB_STATEMENT_TIMEOUT = 1969,
+        MYSQL_QUERY_TIMEOUT = 3024,
+        MYSQL_ACCOUNT_LOCKED = 3118,
+        MARIADB_ACCOUNT_LOCKED = 4151,
+        MYSQL_CLIENT_TIMEOUT = 4031,
+        CLIENT_AUTH_PLUGIN_ERROR = 2061,
+};
+
+#define HINT_PASSWORD "Check [mysql] user and password_file (the file holds the password and nothing else), and that " \
+        "the account {user} may log in from this machine."
+#define HINT_GRANT "Let a database administrator run: GRANT SELECT ON `{database}`.* TO '{user}'@'%' (with your " \
+        "account's own host part)."
+#define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
+        "this machine in (RDS: inbound TCP 3306)."
+#define HINT_WHERE "Check [stream] columns and where: where is the text that would follow WHERE in a SELECT."
+#define HINT_BUSY "The server is busy with others; trying again helps."
+#define HINT_SPACE "The server ran out of room, most likely for sorting: an index on the key column makes sorting needless."
+
+/* What an error number means, and what to do. What isn't listed: a server's error may pass (a restart may help), an
+ * error of the client library means that the connection is gone. */
+static const struct answer {
+        unsigned number;
+        enum error_class class;
+        const char *hint;
+} answers[] = {
+        { ER_ACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_PASSWORD },
+        { ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ERROR_REFUSED, HINT_PASSWORD },
+        { ER_HOST_NOT_PRIVILEGED, ERROR_REFUSED, "The account must be allowed to log in from this machine's address." },
+        { ER_DBACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
+        { ER_TABLEACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
+        { ER_COLUMNACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
+        { ER_SPECIFIC_ACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
+        { ER_BAD_DB_ERROR, ERROR_REFUSED, "Check [mysql] database; SHOW DATABASES lists what there is." },
+        { ER_NO_DB_ERROR, ERROR_REFUSED, "Set [mysql] database." },
+        { ER_NO_SUCH_TABLE, ERROR_REFUSED, "Check [stream] table and [mysql] database." },
+        { ER_BAD_FIELD_ERROR, ERROR_REFUSED, HINT_WHERE },
+        { ER_PARSE_ERROR, ERROR_REFUSED, HINT_WHERE },
+        { ER_VIEW_INVALID, ERROR_REFUSED, "The view refers to tables or columns that are gone or may not be read." },
+        { ER_MUST_CHANGE_PASSWORD, ERROR_REFUSED, "The account's password has expired; set a new one." },
+        { ER_MUST_CHANGE_PASSWORD_LOGIN, ERROR_REFUSED, "The account's password has expired; set a new one." },
+        { MYSQL_ACCOUNT_LOCKED, ERROR_REFUSED, "Let a database administrator unlock the account." },
+        { MARIADB_ACCOUNT_LOCKED, ERROR_REFUSED, "Let a database administrator unlock the account." },
+        { ER_NOT_SUPPORTED_AUTH_MODE, ERROR_REFUSED, "The account uses a way to log in that this client lacks." },
+        { CR_AUTH_PLUGIN_CANNOT_LOAD, ERROR_REFUSED, "The account uses a way to log in that this client lacks." },
+        { CLIENT_AUTH_PLUGIN_ERROR, ERROR_REFUSED, "Log in over TLS: set [mysql] ssl_ca, or let the server offer TLS." },
+        { ER_HOST_IS_BLOCKED, ERROR_UNREACHABLE, "Let a database administrator run FLUSH HOSTS." },
+        { ER_CON_COUNT_ERROR, ERROR_UNREACHABLE, HINT_BUSY },
+        { ER_TOO_MANY_USER_CONNECTIONS, ERROR_UNREACHABLE, HINT_BUSY },
+        { ER_USER_LIMIT_REACHED, ERROR_UNREACHABLE, HINT_BUSY },
+        { ER_LOCK_WAIT_TIMEOUT, ERROR_UNREACHABLE, "Something holds a lock on the table (an ALTER TABLE?); "
+          "trying again helps once it is gone." },
+        { ER_LOCK_DEADLOCK, ERROR_UNREACHABLE, HINT_BUSY },
+        { ER_SERVER_SHUTDOWN, ERROR_UNREACHABLE, NULL },
+        { ER_QUERY_INTERRUPTED, ERROR_UNREACHABLE, "Somebody or some rule on the server ended the query (KILL)." },
+        { MARIADB_CONNECTION_KILLED, ERROR_UNREACHABLE, "Somebody ended the connection (KILL)." },
+        { MYSQL_CLIENT_TIMEOUT, ERROR_UNREACHABLE, NULL },
+        { MARIADB_STATEMENT_TIMEOUT, ERROR_FAILED, "Raise max_statement_time for this account." },
+        { MYSQL_QUERY_TIMEOUT, ERROR_FAILED, "Raise max_execution_time for this account." },
+        { ER_RECORD_FILE_FULL, ERROR_FAILED, HINT_SPACE },
+        { ER_DISK_FULL, ERROR_FAILED, HINT_SPACE },
+        { ER_OUT_OF_SORTMEMORY, ERROR_FAILED, HINT_SPACE },
+        { CR_CONNECTION_ERROR, ERROR_UNREACHABLE, "Check [mysql] socket, and that the server runs." },
+        { CR_CONN_HOST_ERROR, ERROR_UNREACHABLE, HINT_REACH },
+        { CR_UNKNOWN_HOST, ERROR_UNREACHABLE, "Check [mysql] host, and this machine's DNS." },
+        { CR_SERVER_GONE_ERROR, ERROR_UNREACHABLE, NULL },
+        { CR_SERVER_LOST, ERROR_UNREACHABLE, HINT_REACH },
+        { CR_SERVER_HANDSHAKE_ERR, ERROR_UNREACHABLE, HINT_REACH },
+        { CR_SSL_CONNECTION_ERROR, ERROR_UNREACHABLE, "Check that the server speaks TLS." },
+};
+
+static struct answer find_answer(unsigned number) {
+        for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+                if (answers[i].number == number)
+                        return answers[i];
+        return (struct answer) { number, number >= CR_MIN_ERROR && number < 3000 ? ERROR_UNREACHABLE : ERROR_FAILED, NULL };
+}
+
+/* A certificate that does not fit is a matter of configuration; a TLS handshake that was cut is not. */
+static bool is_about_certificates(const char *words) {
+        return strcasestr(words, "certificate") || strcasestr(words, "verif") || strcasestr(words, "self signed")
+               || strcasestr(words, "self-signed") || strcasestr(words, "CA ") || strcasestr(words, "required")
+               || strcasestr(words, "no such file");
+}
+
+/* {user}, {database} -> their names. */
+static void set_hint(struct error *e, const struct database *db, const char *hint) {
+        struct buffer text = {};
+
+        while (*hint) {
+                size_t plain = strcspn(hint, "{");
+
+                buffer_append(&text, hint, plain);
+                hint += plain;
+                if (strncmp(hint, "{user}", 6) == 0) {
+                        buffer_append_string(&text, db->user);
+                        hint += 6;
+                } else if (strncmp(hint, "{database}", 10) == 0) {
+                        buffer_append_string(&text, db->name);
+                        hint += 10;
+                }
+        }
+        error_hint(e, "%s", buffer_string(&text));
+        buffer_free(&text);
+}
+
+/* The server's words in one line. */
+static char *one_line(const char *words) {
+        char *copy = mem_copy_string(words);
+
+        for (char *p = copy; *p; p++)
+                if ((unsigned char) *p < ' ')
+                        *p = ' ';
+        return copy;
+}
+
+int database_error(struct database *db, struct error *e, const char *doing) {
+        unsigned number = mysql_errno(db->mysql);
+        struct answer answer = find_answer(number);
+        _cleanup_free_ char *words = one_line(mysql_error(db->mysql));
+
+        if (atomic_load(&db->cancelled)) {
+                db->broken = true;
+                return error_set(e, ERROR_UNREACHABLE, "can't %s: stopped", doing);
+        }
+        if (number >= CR_MIN_ERROR && number < 3000)
+                db->broken = true;
+        if (number == CR_SSL_CONNECTION_ERROR && is_about_certificates(words)) {
+                answer.class = ERROR_REFUSED;
+                answer.hint = "[mysql] ssl_ca must hold the certificate authority of the server (RDS: "
+                              "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the "
+                              "name in its certificate.";
+        }
+        error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->where);
+        if (answer.hint)
+                set_hint(e, db, answer.hint);
+        return -1;
+}

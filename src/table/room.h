@@ -1,0 +1,122 @@
+/* The table room's own: what its files share. */
+#ifndef TABLE_ROOM_H
+#define TABLE_ROOM_H
+
+#include <mysql.h>
+
+#include "pinfeed/table.h"
+
+/* ---- connect.c ------------------------------------------------------------------------------------------------ */
+
+struct table_reader {
+        struct database *db;
+        MYSQL_RES *result;              /* NULL: closed */
+        unsigned key_cell;
+        bool strip_zeros;               /* the key is a ZEROFILL integer */
+        bool at_end;
+        const char *table;              /* for errors */
+};
+
+struct database {
+        MYSQL *mysql;
+        char *where;                    /* "db.example:3306", for errors */
+        char *user, *name;
+        bool is_mariadb;
+        bool verifies_server;
+        int socket;                     /* a duplicate, so that cancelling never meets a number used anew */
+        _Atomic bool cancelled;
+        bool broken;
+        unsigned timeout_ms;
+        struct buffer sql;
+        struct buffer bounds[2];
+        struct table_reader reader;     /* one at a time */
+};
+
+/* Runs db->sql; `doing` completes "can't …". The result, if any, is still to be fetched. */
+int database_query(struct database *db, struct error *e, const char *doing, ...)
+        __attribute__((format(printf, 3, 4)));
+/* The same for a small result, which is read whole. Freed with mysql_free_result. */
+int database_query_small(struct database *db, MYSQL_RES **ret, struct error *e, const char *doing, ...)
+        __attribute__((format(printf, 4, 5)));
+
+/* ---- errors.c -------------------------------------------------------------------------------------------------- */
+
+/* Words the connection's last error; a connection that is gone is marked as broken. Always returns -1. */
+int database_error(struct database *db, struct error *e, const char *doing);
+
+/* ---- types.c --------------------------------------------------------------------------------------------------- */
+
+/* How a key is written into SQL. */
+enum key_literal {
+        LITERAL_NONE,                   /* such a column can't be a key */
+        LITERAL_INTEGER,
+        LITERAL_DECIMAL,
+        LITERAL_TEXT,                   /* _utf8mb4 X'…' */
+        LITERAL_BYTES,                  /* X'…' */
+        LITERAL_TIME,                   /* '2020-04-27 13:34:16' */
+        LITERAL_ADDRESS,                /* '…' of hexadecimal digits, - : and . */
+};
+
+struct type {
+        const char *word;               /* the first word of the server's type text */
+        enum column_kind kind;
+        enum key_literal literal;
+        enum key_kind key_kind;
+        size_t key_max_bytes;           /* 0: the number in parentheses; SIZE_MAX: unknown */
+        bool ordered_by_text;           /* its own order is that of its text (an ENUM's isn't) */
+};
+
+/* From the server's text, such as "int(10) unsigned". Never NULL: an unknown type is text. */
+const struct type *type_find(const char *text);
+/* The number in parentheses, or 0. */
+size_t type_length(const char *text);
+
+/* ---- query.c: pure; appends SQL to a buffer ----------------------------------------------------------------------- */
+
+struct table {
+        struct table_facts facts;
+        struct column *columns;
+        char *name;
+        char *quoted_name;              /* `pinterest_data` */
+        char *quoted_key;               /* `index` */
+        char *select_list;              /* the columns, and the key behind them if it is not among them */
+        char *order_by;                 /* begins with the key's order */
+        char *force_index;              /* " FORCE INDEX (`PRIMARY`)" or "" */
+        char *where;                    /* NULL: none */
+        enum key_literal key_literal;
+        bool key_as_bytes;              /* text that is ordered and compared as its UTF-8 bytes */
+        bool key_is_time_of_day;        /* TIME: signed, and hours have two or three digits */
+        bool key_zerofill;
+        bool key_ordered_by_server;     /* in an order that only the server knows */
+        char *collation;                /* of the key; NULL if it is not text */
+};
+
+void query_identifier(struct buffer *sql, const char *name);
+void query_key_order(struct buffer *sql, const struct table *t);
+/* ERROR_USAGE if the key can't be one of this table. `as_bytes`: for comparing with query_key_order. */
+int query_key(struct buffer *sql, const struct table *t, const struct key *key, bool as_bytes, struct error *e);
+
+struct range {
+        const struct key *after, *to;
+        bool from_inclusive;
+};
+/* " WHERE …": the range, the table's own condition, and no NULL key. */
+int query_where(struct buffer *sql, const struct table *t, const struct range *range, struct error *e);
+int query_read(struct buffer *sql, const struct table *t, const struct range *range, uint64_t limit, struct error *e);
+int query_fetch(struct buffer *sql, const struct table *t, const struct key *keys, size_t count, struct error *e);
+int query_count(struct buffer *sql, const struct table *t, const struct range *range, struct error *e);
+void query_bound(struct buffer *sql, const struct table *t, bool greatest);
+void query_null_keys(struct buffer *sql, const struct table *t);
+int query_common_keys(struct buffer *sql, struct table *const *tables, size_t count, uint64_t limit, struct error *e);
+
+/* ---- describe.c / fingerprint.c ------------------------------------------------------------------------------------ */
+
+struct fingerprint {
+        unsigned __int128 state;
+};
+void fingerprint_begin(struct fingerprint *f);
+/* A string with its end, so that "a","b" is not "ab"; NULL is not "". */
+void fingerprint_add(struct fingerprint *f, const char *text);
+void fingerprint_end(const struct fingerprint *f, char ret[static 33]);
+
+#endif
