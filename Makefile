@@ -53,20 +53,27 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 .PHONY: all
 all: $(BUILD)/pinfeed                       ## build build/pinfeed
 
+# `make V=1` shows the whole commands.
+Q := $(if $(V),,@)
+say = @printf '  %-5s %s\n' $(1) $(2)
+
 $(BUILD)/pinfeed: $(BUILD)/obj/src/main.o $(BUILD)/libpinfeed.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
 
 $(BUILD)/libpinfeed.a: $(OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,$(call say,CC,$<))
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -1,0 +1,210 @@
+#include "cursor.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { VERSION = 1 };
+
+/* ---- keys ---- */
+
+/* Text that JSON and people take as it is: printable ASCII, or UTF-8 beyond it (jansson checks that). */
+static bool key_is_plain(const struct key *key) {
+        struct buffer copy = {};
+        json_t *string;
+
+        if (key->length >= 2 && memcmp(key->data, "0x", 2) == 0)
+                return false;
+        for (size_t i = 0; i < key->length; i++)
+                if ((unsigned char) key->data[i] < ' ' || key->data[i] == 0x7f)
+                        return false;
+        string = json_stringn(key->length ? key->data : "", key->length);
+        buffer_free(&copy);
+        if (!string)
+                return false;
+        json_decref(string);
+        return true;
+}
+
+void cursor_print_key(const struct key *key, struct buffer *out) {
+        if (key_is_plain(key)) {
+                buffer_append(out, key->data, key->length);
+                return;
+        }
+        buffer_append_string(out, "0x");
+        for (size_t i = 0; i < key->length; i++)
+                buffer_printf(out, "%02x", (unsigned char) key->data[i]);
+}
+
+static int hex_value(char c) {
+        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int cursor_parse_key(const char *text, size_t length, struct buffer *ret) {
+        ret->length = 0;
+        if (length < 2 || memcmp(text, "0x", 2) != 0) {
+                buffer_append(ret, text, length);
+                return 0;
+        }
+        if (length % 2)
+                return -1;
+        for (size_t i = 2; i < length; i += 2) {
+                int high = hex_value(text[i]), low = hex_value(text[i + 1]);
+                char c = (char) (high << 4 | low);
+
+                if (high < 0 || low < 0)
+                        return -1;
+                buffer_append(ret, &c, 1);
+        }
+        return 0;
+}
+
+/* ---- text ---- */
+
+static json_t *key_json(bool present, const struct buffer *key) {
+        struct buffer text = {};
+        json_t *string;
+
+        if (!present)
+                return json_null();
+        cursor_print_key(&(struct key) { key->data, key->length }, &text);
+        string = json_stringn(text.length ? text.data : "", text.length);
+        buffer_free(&text);
+        return string;
+}
+
+static json_t *run_json(const struct cursor_run *run) {
+        json_t *object = json_object();
+
+        if (*run->id)
+                json_object_set_new(object, "id", json_string(run->id));
+        json_object_set_new(object, "rows", json_integer((json_int_t) run->rows));
+        json_object_set_new(object, "last", key_json(run->has_last, &run->last));
+        json_object_set_new(object, "to", key_json(run->has_to, &run->to));
+        json_object_set_new(object, "restart", json_boolean(run->restart));
+        json_object_set_new(object, "done", json_boolean(run->done));
+        return object;
+}
+
+void cursor_print(const struct cursor *c, struct buffer *out) {
+        json_t *object = json_pack("{s:i, s:s, s:{s:s, s:i, s:I}}", "pinfeed", VERSION, "table", c->fingerprint,
+                                   "writer", "host", c->host, "pid", (int) c->pid, "start", (json_int_t) c->start_ms);
+        char *text;
+
+        if (c->main.present)
+                json_object_set_new(object, "main", run_json(&c->main));
+        if (c->bounded.present)
+                json_object_set_new(object, "bounded", run_json(&c->bounded));
+        text = json_dumps(object, JSON_COMPACT);
+        json_decref(object);
+        if (!text)
+                abort();
+        buffer_append_string(out, text);
+        free(text);
+}
+
+static int parse_key_json(const json_t *value, bool *ret_present, struct buffer *ret) {
+        *ret_present = json_is_string(value);
+        if (!*ret_present)
+                return json_is_null(value) ? 0 : -1;
+        return cursor_parse_key(json_string_value(value), json_string_length(value), ret);
+}
+
+static int parse_run(const json_t *object, bool bounded, struct cursor_run *run) {
+        const json_t *rows = json_object_get(object, "rows"), *id = json_object_get(object, "id");
+
+        if (!object)
+                return 0;
+        if (!json_is_integer(rows) || json_integer_value(rows) < 0
+            || parse_key_json(json_object_get(object, "last"), &run->has_last, &run->last) < 0
+            || parse_key_json(json_object_get(object, "to"), &run->has_to, &run->to) < 0)
+                return -1;
+        if (bounded && (!json_is_string(id) || json_string_length(id) != 16))
+                return -1;
+        if (bounded)
+                snprintf(run->id, sizeof run->id, "%s", json_string_value(id));
+        run->rows = (uint64_t) json_integer_value(rows);
+        run->restart = json_is_true(json_object_get(object, "restart"));
+        run->done = json_is_true(json_object_get(object, "done"));
+        run->present = true;
+        return 0;
+}
+
+static int parse_object(const json_t *object, struct cursor *c, int *ret_version) {
+        const char *fingerprint, *host;
+        json_int_t pid, start_ms;
+
+        *ret_version = (int) json_integer_value(json_object_get(object, "pinfeed"));
+        if (*ret_version != VERSION)
+                return 1;
+        if (json_unpack((json_t *) (uintptr_t) object, "{s:s, s:{s:s, s:I, s:I}}", "table", &fingerprint, "writer",
+                        "host", &host, "pid", &pid, "start", &start_ms) < 0)
+                return 1;
+        snprintf(c->fingerprint, sizeof c->fingerprint, "%s", fingerprint);
+        snprintf(c->host, sizeof c->host, "%s", host);
+        c->pid = (pid_t) pid;
+        c->start_ms = start_ms;
+        if (parse_run(json_object_get(object, "main"), false, &c->main) < 0
+            || parse_run(json_object_get(object, "bounded"), true, &c->bounded) < 0)
+                return 1;
+        return 0;
+}
+
+int cursor_parse(const char *text, size_t length, struct cursor *c, int *ret_version) {
+        json_t *object = json_loadb(length ? text : "", length, JSON_REJECT_DUPLICATES, NULL);
+        int r;
+
+        cursor_free(c);
+        *ret_version = 0;
+        if (!json_is_object(object)) {
+                json_decref(object);
+                return 1;
+        }
+        r = parse_object(object, c, ret_version);
+        json_decref(object);
+        if (r != 0)
+                cursor_free(c);
+        return r;
+}
+
+void cursor_free(struct cursor *c) {
+        buffer_free(&c->main.last);
+        buffer_free(&c->main.to);
+        buffer_free(&c->bounded.last);
+        buffer_free(&c->bounded.to);
+        *c = (struct cursor) {};
+}
+
+/* ---- who and which ---- */
+
+void cursor_sign(struct cursor *c, int64_t start_ms) {
+        if (gethostname(c->host, sizeof c->host - 1) < 0)
+                snprintf(c->host, sizeof c->host, "unknown");
+        c->host[sizeof c->host - 1] = 0;
+        c->pid = getpid();
+        c->start_ms = start_ms;
+}
+
+bool cursor_same_writer(const struct cursor *a, const struct cursor *b) {
+        return a->pid == b->pid && a->start_ms == b->start_ms && strcmp(a->host, b->host) == 0;
+}
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
+static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length) {
+        for (size_t i = 0; i < length; i++)
+                hash = (hash ^ (unsigned char) bytes[i]) * 0x100000001b3u;
+        return hash;
+}
+
+void cursor_bounded_id(const char *from, const char *to, char ret[static 17]) {
+        uint64_t hash = 0xcbf29ce484222325u;
+
+        /* The NUL and the letter keep "a" + none and none + "a" apart. */
+        if (from)
+                hash = hash_bytes(hash_bytes(hash, "f", 1), from, strlen(from) + 1);
+        if (to)
+                hash = hash_bytes(hash_bytes(hash, "t", 1), to, strlen(to) + 1);
+        snprintf(ret, 17, "%016" PRIx64, hash);
+}
