@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 import time
+import traceback
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -179,6 +180,9 @@ def _listen(service):
                 service._serve(self)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
+            except Exception:           # a fault of the fake's own: say so
+                traceback.print_exc()
+                self.send_error(500, "the rig is broken")
 
         do_GET = do_PUT = do_POST = do_HEAD = serve
 
@@ -291,10 +295,11 @@ class Metadata(FakeService):
         return Answer(token.encode(), 200, headers=(("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", ttl),))
 
     def _data(self, path):
-        credentials = "/latest/meta-data/iam/security-credentials/"
-        if path in (credentials, credentials[:-1]) and self.role:
+        path = path.rstrip("/")         # the SDKs don't agree about it
+        credentials = "/latest/meta-data/iam/security-credentials"
+        if self.role and path == credentials:
             return Answer(self.role.encode())
-        if self.role and path == credentials + self.role:
+        if self.role and path == f"{credentials}/{self.role}":
             identity, expires_s, since = self.credentials.current()
             return _json({"Code": "Success", "LastUpdated": _utc(since), "Type": "AWS-HMAC",
                           "AccessKeyId": identity.access_key, "SecretAccessKey": identity.secret,
@@ -426,7 +431,7 @@ _REQUEST_ID = "8c2e7a31-0000-4000-8000-000000000001"
 
 
 def _xml(status, text):
-    return Answer(text.encode(), status, "text/xml", (("x-amzn-RequestId", _REQUEST_ID)))
+    return Answer(text.encode(), status, "text/xml", (("x-amzn-RequestId", _REQUEST_ID),))
 
 
 def _sts_error(status, code, message):
