@@ -1,0 +1,81 @@
+"""Fixtures: the real servers, started once and only if a test asks for them."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from rig import Identity, Kafka, MariaDB, Metadata, Pinfeed, Sts  # noqa: E402
+from rig.pinfeed import new_user_id  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def mariadb_server():
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb(mariadb_server):
+    """The shared server, running; a test may stop, kill and freeze it."""
+    yield mariadb_server.start()
+    mariadb_server.recover()
+
+
+@pytest.fixture(scope="session")
+def kafka_server():
+    with Kafka(session_ms=30000) as server:
+        yield server
+
+
+@pytest.fixture
+def kafka(kafka_server):
+    """The shared broker, running, letting in nobody but whom the test allows; a test may stop, kill and freeze it."""
+    yield kafka_server.start()
+    kafka_server.recover()
+
+
+@pytest.fixture
+def database(mariadb):
+    """The name of an empty database of this test alone."""
+    name = mariadb.create_database()
+    yield name
+    mariadb.start().drop_database(name)
+
+
+@pytest.fixture
+def user_id():
+    return new_user_id()
+
+
+@pytest.fixture
+def identity(kafka):
+    """Somebody whom the broker lets in."""
+    return kafka.allow(Identity())
+
+
+@pytest.fixture
+def metadata():
+    with Metadata() as service:
+        yield service
+
+
+@pytest.fixture
+def sts():
+    with Sts() as service:
+        yield service
+
+
+@pytest.fixture
+def pinfeeds():
+    """Makes pinfeeds that are ended with the test: pinfeeds(mariadb, kafka, ...) -> Pinfeed."""
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Pinfeed(*args, **kwargs))
+        return made[-1]
+    yield make
+    for pinfeed in made:
+        pinfeed.close()
