@@ -1,5 +1,4 @@
 #include <errmsg.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,124 +10,19 @@
 
 #include "room.h"
 
-#ifdef MARIADB_VERSION_ID
-typedef my_bool library_bool;
-#else
-typedef bool library_bool;
-#endif
-
 enum {
-        PASSWORD_MAX = 4096,
-        /* A server that sorts a table without an index is silent for that long before the first row. */
-        SILENCE_MAX_S = 3600,
         /* How long the server waits for a reader that Kafka holds up. */
         SERVER_PATIENCE_S = 3600,
         KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_PROBES = 3,
+        DEFAULT_TIMEOUT_MS = 10000,
 };
 
-/* ---- password ---- */
-
-static int read_password(const char *path, struct buffer *ret, struct error *e) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n;
-
-        if (fd < 0) {
-                error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
-                return error_hint(e, "[mysql] password_file names a file that pinfeed's user may read, and that holds "
-                                  "the password and nothing else.");
-        }
-        do {
-                n = read(fd, buffer_reserve(ret, PASSWORD_MAX), PASSWORD_MAX);
-                if (n > 0)
-                        ret->length += (size_t) n;
-        } while (ret->length < PASSWORD_MAX && (n > 0 || (n < 0 && errno == EINTR)));
-        if (n < 0) {
-                error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
-                close(fd);
-                return -1;
-        }
-        close(fd);
-        if (ret->length > 0 && ret->data[ret->length - 1] == '\n')
-                ret->length--;
-        if (ret->length > 0 && ret->data[ret->length - 1] == '\r')
-                ret->length--;
-        if (ret->length >= PASSWORD_MAX || memchr(buffer_string(ret), 0, ret->length)
-            || memchr(ret->data, '\n', ret->length))
-                return error_set(e, ERROR_REFUSED, "%s is not a password file: it must hold the password and nothing else",
-                                 path);
-        return 0;
-}
-
-/* ---- options ---- */
-
-static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
-        library_bool flag = value;
-
-        mysql_options(mysql, option, &flag);
-}
-
+static int socket_of(MYSQL *mysql) {
 #ifdef MARIADB_VERSION_ID
-static void set_tls(MYSQL *mysql, const char *ca, bool use) {
-        if (ca)
-                mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
-        set_flag(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, ca != NULL);
-        set_flag(mysql, MYSQL_OPT_SSL_ENFORCE, use);
-}
+        return mysql_get_socket(mysql);
 #else
-static void set_tls(MYSQL *mysql, const char *ca, bool use) {
-        unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : use ? SSL_MODE_PREFERRED : SSL_MODE_DISABLED;
-
-        if (ca)
-                mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
-        mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
-}
+        return mysql->net.fd;
 #endif
-
-static MYSQL *new_handle(const struct table_login *login, bool tls) {
-        unsigned timeout_s = (login->timeout_ms + 999) / 1000, silence_s = SILENCE_MAX_S;
-        unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
-        MYSQL *mysql = mysql_init(NULL);
-
-        if (!mysql)
-                abort();        /* out of memory */
-        mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
-        mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
-        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &silence_s);
-        mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
-        mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-        set_tls(mysql, login->ssl_ca, tls);
-        return mysql;
-}
-
-static MYSQL *connect_handle(struct database *db, const struct table_login *login, const char *password, bool tls) {
-        db->mysql = new_handle(login, tls);
-        return mysql_real_connect(db->mysql, login->host, login->user, password, login->database, login->port,
-                                  login->socket, 0);
-}
-
-/* TLS if the server offers it; insisted upon and verified if there is a certificate authority. */
-static int log_in(struct database *db, const struct table_login *login, struct error *e) {
-        struct buffer password = {};
-        bool tls = !login->socket || login->ssl_ca;
-        int r = 0;
-
-        if (login->password_file && read_password(login->password_file, &password, e) < 0) {
-                buffer_wipe_and_free(&password);
-                return -1;
-        }
-        if (!connect_handle(db, login, buffer_string(&password), tls)) {
-                if (tls && !login->ssl_ca && mysql_errno(db->mysql) == CR_SSL_CONNECTION_ERROR) {
-                        mysql_close(db->mysql);
-                        tls = false;
-                        if (!connect_handle(db, login, buffer_string(&password), tls))
-                                r = database_error(db, e, "connect");
-                } else
-                        r = database_error(db, e, "connect");
-        }
-        buffer_wipe_and_free(&password);
-        if (r == 0 && db->mysql->passwd)
-                mem_wipe(db->mysql->passwd, strlen(db->mysql->passwd));         /* the library keeps a copy */
-        return r;
 }
 
 /* A peer whose network is gone is noticed within a minute; Unix sockets refuse these, and need none. */
@@ -145,7 +39,7 @@ static void keep_alive(int fd) {
 
 /* What the queries rely on, and in one statement each what may be refused or unknown to a server. */
 static int set_up_session(struct database *db, struct error *e) {
-        unsigned lock_wait_s = db->timeout_ms / 2000 + 1;
+        unsigned lock_wait_s = db->login.timeout_ms / 2000 + 1;
         const char *wishes[] = {
                 "SET SESSION sql_big_selects = 1",
                 db->is_mariadb ? "SET SESSION max_statement_time = 0" : "SET SESSION max_execution_time = 0",
@@ -161,20 +55,53 @@ static int set_up_session(struct database *db, struct error *e) {
         if (database_query(db, e, "set up the session") < 0)
                 return -1;
         for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
-                if (wishes[i] && mysql_query(db->mysql, wishes[i]) != 0 && mysql_errno(db->mysql) >= CR_MIN_ERROR
-                    && mysql_errno(db->mysql) < 3000)
+                if (wishes[i] && mysql_query(db->mysql, wishes[i]) != 0 && is_client_error(mysql_errno(db->mysql)))
                         return database_error(db, e, "set up the session");
         return 0;
 }
 
-static char *describe_place(const struct table_login *login) {
-        if (login->socket)
-                return mem_copy_string(login->socket);
-        return mem_format("%s:%u", login->host ? login->host : "localhost", login->port ? login->port : 3306);
+static char *copy(const char *s) {
+        return s ? mem_copy_string(s) : NULL;
+}
+
+static void copy_login(struct database *db, const struct table_login *login) {
+        db->login = (struct table_login) {
+                .host = copy(login->host ? login->host : "localhost"),
+                .socket = copy(login->socket),
+                .user = copy(login->user ? login->user : ""),
+                .database = copy(login->database ? login->database : ""),
+                .ssl_ca = copy(login->ssl_ca),
+                .password_file = copy(login->password_file),
+                .port = login->port ? login->port : 3306,
+                .timeout_ms = login->timeout_ms ? login->timeout_ms : DEFAULT_TIMEOUT_MS,
+        };
+        db->place = login->socket ? copy(login->socket) : mem_format("%s:%u", db->login.host, db->login.port);
+}
+
+static void free_login(struct database *db) {
+        free((char *) db->login.host);
+        free((char *) db->login.socket);
+        free((char *) db->login.user);
+        free((char *) db->login.database);
+        free((char *) db->login.ssl_ca);
+        free((char *) db->login.password_file);
+        free(db->place);
 }
 
 static void start_library(void) {
         mysql_library_init(0, NULL, NULL);
+}
+
+static int open_session(struct database *db, struct error *e) {
+        if (database_log_in(&db->login, &db->mysql, e) < 0)
+                return -1;
+        if (mysql_errno(db->mysql) != 0)
+                return database_error(db, e, "connect");
+        db->is_mariadb = strstr(mysql_get_server_info(db->mysql), "MariaDB") != NULL;
+        db->socket = fcntl(socket_of(db->mysql), F_DUPFD_CLOEXEC, 3);
+        keep_alive(db->socket);
+        db->guard = guard_start(&db->login, db->socket, &db->calls, &db->gave_up);
+        return set_up_session(db, e);
 }
 
 int database_open(const struct table_login *login, struct database **ret, struct error *e) {
@@ -183,27 +110,19 @@ int database_open(const struct table_login *login, struct database **ret, struct
 
         pthread_once(&once, start_library);     /* mysql_init would do it, but not safely from two threads */
         db->socket = -1;
-        db->timeout_ms = login->timeout_ms;
-        db->where = describe_place(login);
-        db->user = mem_copy_string(login->user ? login->user : "");
-        db->name = mem_copy_string(login->database ? login->database : "");
-        if (log_in(db, login, e) < 0)
-                goto failed;
-        db->is_mariadb = strstr(mysql_get_server_info(db->mysql), "MariaDB") != NULL;
-        db->socket = fcntl(mysql_get_socket(db->mysql), F_DUPFD_CLOEXEC, 3);
-        keep_alive(db->socket);
-        if (set_up_session(db, e) < 0)
-                goto failed;
+        copy_login(db, login);
+        if (open_session(db, e) < 0) {
+                database_close(db);
+                return -1;
+        }
         *ret = db;
         return 0;
-failed:
-        database_close(db);
-        return -1;
 }
 
 void database_close(struct database *db) {
         if (!db)
                 return;
+        guard_stop(db->guard);
         table_reader_close(&db->reader);
         /* The farewell is sent, but an answer (TLS has one) not waited for. */
         if (db->socket >= 0)
@@ -215,9 +134,7 @@ void database_close(struct database *db) {
         buffer_free(&db->sql);
         buffer_free(&db->bounds[0]);
         buffer_free(&db->bounds[1]);
-        free(db->where);
-        free(db->user);
-        free(db->name);
+        free_login(db);
         free(db);
 }
 
@@ -228,18 +145,21 @@ void database_cancel(struct database *db) {
 
 /* ---- queries ---- */
 
+/* Sends the query in db->sql and waits for the first of its answer. */
 static int run_query(struct database *db, struct error *e, const char *doing) {
         size_t length = db->sql.length;
+        int r;
 
         db->sql.length = 0;             /* the next query begins anew */
         if (db->broken || atomic_load(&db->cancelled))
                 return error_set(e, ERROR_UNREACHABLE, "can't %s: the connection to MySQL at %s was closed", doing,
-                                 db->where);
+                                 db->place);
         if (db->reader.result)
                 return error_set(e, ERROR_FAILED, "can't %s: another query of this connection is still being read", doing);
-        if (mysql_real_query(db->mysql, db->sql.data, length) != 0)
-                return database_error(db, e, doing);
-        return 0;
+        database_enter(db);
+        r = mysql_real_query(db->mysql, db->sql.data, length);
+        database_leave(db);
+        return r == 0 ? 0 : database_error(db, e, doing);
 }
 
 int database_query(struct database *db, struct error *e, const char *doing, ...) {
@@ -262,7 +182,9 @@ int database_query_small(struct database *db, MYSQL_RES **ret, struct error *e, 
         va_end(ap);
         if (run_query(db, e, text) < 0)
                 return -1;
+        database_enter(db);
         result = mysql_store_result(db->mysql);
+        database_leave(db);
         if (!result)
                 return database_error(db, e, text);
         *ret = result;

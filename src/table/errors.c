@@ -77,11 +77,15 @@ static const struct answer {
         { CR_SSL_CONNECTION_ERROR, ERROR_UNREACHABLE, "Check that the server speaks TLS." },
 };
 
+bool is_client_error(unsigned number) {
+        return number >= CR_MIN_ERROR && number < 3000;
+}
+
 static struct answer find_answer(unsigned number) {
         for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
                 if (answers[i].number == number)
                         return answers[i];
-        return (struct answer) { number, number >= CR_MIN_ERROR && number < 3000 ? ERROR_UNREACHABLE : ERROR_FAILED, NULL };
+        return (struct answer) { number, is_client_error(number) ? ERROR_UNREACHABLE : ERROR_FAILED, NULL };
 }
 
 /* A certificate that does not fit is a matter of configuration; a TLS handshake that was cut is not. */
@@ -101,10 +105,10 @@ static void set_hint(struct error *e, const struct database *db, const char *hin
                 buffer_append(&text, hint, plain);
                 hint += plain;
                 if (strncmp(hint, "{user}", 6) == 0) {
-                        buffer_append_string(&text, db->user);
+                        buffer_append_string(&text, db->login.user);
                         hint += 6;
                 } else if (strncmp(hint, "{database}", 10) == 0) {
-                        buffer_append_string(&text, db->name);
+                        buffer_append_string(&text, db->login.database);
                         hint += 10;
                 }
         }
@@ -127,19 +131,22 @@ int database_error(struct database *db, struct error *e, const char *doing) {
         struct answer answer = find_answer(number);
         _cleanup_free_ char *words = one_line(mysql_error(db->mysql));
 
-        if (atomic_load(&db->cancelled)) {
+        if (is_client_error(number))
                 db->broken = true;
+        if (atomic_load(&db->cancelled))
                 return error_set(e, ERROR_UNREACHABLE, "can't %s: stopped", doing);
+        if (atomic_load(&db->gave_up)) {
+                error_set(e, ERROR_UNREACHABLE, "can't %s: MySQL at %s was silent for %u s, and then let nobody log in",
+                          doing, db->place, (db->login.timeout_ms + 999) / 1000);
+                return error_hint(e, HINT_REACH);
         }
-        if (number >= CR_MIN_ERROR && number < 3000)
-                db->broken = true;
         if (number == CR_SSL_CONNECTION_ERROR && is_about_certificates(words)) {
                 answer.class = ERROR_REFUSED;
                 answer.hint = "[mysql] ssl_ca must hold the certificate authority of the server (RDS: "
                               "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the "
                               "name in its certificate.";
         }
-        error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->where);
+        error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->place);
         if (answer.hint)
                 set_hint(e, db, answer.hint);
         return -1;

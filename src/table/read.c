@@ -125,7 +125,9 @@ int table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key,
 
         if (r->at_end)
                 return 1;
+        database_enter(r->db);
         cells = mysql_fetch_row(r->result);
+        database_leave(r->db);
         if (__builtin_expect(!cells, 0)) {
                 if (mysql_errno(r->db->mysql) != 0) {
                         database_error(r->db, e, "read rows");

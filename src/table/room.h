@@ -19,18 +19,26 @@ struct table_reader {
 
 struct database {
         MYSQL *mysql;
-        char *where;                    /* "db.example:3306", for errors */
-        char *user, *name;
-        bool is_mariadb;
-        bool verifies_server;
+        struct table_login login;       /* its strings are owned */
+        char *place;                    /* "db.example:3306", for errors */
         int socket;                     /* a duplicate, so that cancelling never meets a number used anew */
-        _Atomic bool cancelled;
+        bool is_mariadb;
         bool broken;
-        unsigned timeout_ms;
+        _Atomic bool cancelled;
+        _Atomic uint64_t calls;         /* odd: a call that may wait for the server is under way */
+        _Atomic bool gave_up;           /* the guard cut the connection */
+        struct guard *guard;
         struct buffer sql;
         struct buffer bounds[2];
         struct table_reader reader;     /* one at a time */
 };
+
+/* Around whatever may wait for the server; tells the guard that something moves. Only the owner's thread writes. */
+static inline void database_enter(struct database *db) {
+        atomic_store_explicit(&db->calls, atomic_load_explicit(&db->calls, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+#define database_leave database_enter
+
 
 /* Runs db->sql; `doing` completes "can't …". The result, if any, is still to be fetched. */
 int database_query(struct database *db, struct error *e, const char *doing, ...)
@@ -39,10 +47,27 @@ int database_query(struct database *db, struct error *e, const char *doing, ...)
 int database_query_small(struct database *db, MYSQL_RES **ret, struct error *e, const char *doing, ...)
         __attribute__((format(printf, 4, 5)));
 
+/* ---- login.c --------------------------------------------------------------------------------------------------- */
+
+/* With TLS if the server offers it; insisted upon and verified if there is a certificate authority. The handle is logged
+ * in, or has an error. -1 only if the password can't be read. */
+int database_log_in(const struct table_login *login, MYSQL **ret, struct error *e);
+/* Whether somebody answers there, be it with a refusal. Any thread. */
+bool database_answers(const struct table_login *login);
+
+/* ---- guard.c --------------------------------------------------------------------------------------------------- */
+
+struct guard;
+/* Watches `calls`; cuts `socket` and sets `gave_up`. `login` must outlive the guard. */
+struct guard *guard_start(const struct table_login *login, int socket, _Atomic uint64_t *calls, _Atomic bool *gave_up);
+void guard_stop(struct guard *g);       /* waits for a log-in that is under way; safe on NULL */
+
 /* ---- errors.c -------------------------------------------------------------------------------------------------- */
 
 /* Words the connection's last error; a connection that is gone is marked as broken. Always returns -1. */
 int database_error(struct database *db, struct error *e, const char *doing);
+/* Whether the client library's own errors (nobody there, cut off) include this number. */
+bool is_client_error(unsigned number);
 
 /* ---- types.c --------------------------------------------------------------------------------------------------- */
 
@@ -109,7 +134,42 @@ void query_bound(struct buffer *sql, const struct table *t, bool greatest);
 void query_null_keys(struct buffer *sql, const struct table *t);
 int query_common_keys(struct buffer *sql, struct table *const *tables, size_t count, uint64_t limit, struct error *e);
 
-/* ---- describe.c / fingerprint.c ------------------------------------------------------------------------------------ */
+/* ---- catalog.c ------------------------------------------------------------------------------------------------- */
+
+struct server_column {
+        char *name, *type, *collation;  /* collation NULL: not text */
+        bool nullable, invisible;
+};
+
+struct server_index {
+        char *name;
+        struct buffer columns;          /* quoted, separated by ", " */
+        char *first;                    /* the first column's name; NULL: an expression or a prefix */
+        size_t count;
+        bool unique, whole, usable;     /* whole: no prefixes, no expressions, nothing descending; usable: for ordering */
+};
+
+struct server_table {
+        struct server_column *columns;
+        size_t column_count;
+        struct server_index *indexes;
+        size_t index_count;
+};
+
+/* Freed with catalog_free, also after an error. */
+int catalog_read(struct database *db, const char *table, struct server_table *s, struct error *e);
+void catalog_free(struct server_table *s);
+/* By its name without regard to case, as the server compares; NULL: there is none. */
+const struct server_column *catalog_column(const struct server_table *s, const char *name, size_t length);
+bool catalog_says(const char *text, const char *word);
+
+/* ---- order.c --------------------------------------------------------------------------------------------------- */
+
+/* ERROR_REFUSED for a column that can't be a key. */
+int table_choose_key(struct table *t, const struct server_column *key, struct error *e);
+void table_choose_order(struct table *t, const struct server_table *s, const struct server_column *key);
+
+/* ---- fingerprint.c ------------------------------------------------------------------------------------ */
 
 struct fingerprint {
         unsigned __int128 state;

@@ -1,0 +1,85 @@
+/* A query may be silent for long: a server that sorts millions of rows sends nothing until it is done. A server that
+ * is frozen or cut off is silent too, and no time-out tells the two apart. So a thread beside each connection watches
+ * the clock: when a call has been silent for the time-out, it logs in a second time. A server that answers is at work;
+ * one that doesn't is gone, and the silent call is ended by shutting its socket down. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "room.h"
+
+struct guard {
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool stopping;                  /* under the lock */
+        int socket;                     /* not owned */
+        struct table_login login;
+        _Atomic uint64_t *calls;
+        _Atomic bool *gave_up;
+};
+
+/* Sleeps; returns false when it is time to stop. */
+static bool sleep_ms(struct guard *g, unsigned ms) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) ms * 1000;
+        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        bool go_on;
+        int r = 0;
+
+        pthread_mutex_lock(&g->lock);
+        while (!g->stopping && r != ETIMEDOUT)
+                r = pthread_cond_clockwait(&g->changed, &g->lock, CLOCK_MONOTONIC, &until);
+        go_on = !g->stopping;
+        pthread_mutex_unlock(&g->lock);
+        return go_on;
+}
+
+static void *watch(void *arg) {
+        struct guard *g = arg;
+        uint64_t before = 0;
+
+        while (sleep_ms(g, g->login.timeout_ms)) {
+                uint64_t now = atomic_load_explicit(g->calls, memory_order_relaxed);
+
+                if (now == before && now % 2 == 1 && !database_answers(&g->login)
+                    && atomic_load_explicit(g->calls, memory_order_relaxed) == now) {
+                        atomic_store(g->gave_up, true);
+                        shutdown(g->socket, SHUT_RDWR);
+                }
+                before = now;
+        }
+        return NULL;
+}
+
+struct guard *guard_start(const struct table_login *login, int socket, _Atomic uint64_t *calls, _Atomic bool *gave_up) {
+        struct guard *g = mem_zero(1, sizeof *g);
+        sigset_t all, former;
+
+        g->socket = socket;
+        g->login = *login;
+        g->calls = calls;
+        g->gave_up = gave_up;
+        pthread_mutex_init(&g->lock, NULL);
+        pthread_cond_init(&g->changed, NULL);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &former);    /* signals are for the main thread */
+        if (pthread_create(&g->thread, NULL, watch, g) != 0)
+                abort();                                /* as for memory */
+        pthread_sigmask(SIG_SETMASK, &former, NULL);
+        return g;
+}
+
+void guard_stop(struct guard *g) {
+        if (!g)
+                return;
+        pthread_mutex_lock(&g->lock);
+        g->stopping = true;
+        pthread_cond_signal(&g->changed);
+        pthread_mutex_unlock(&g->lock);
+        pthread_join(g->thread, NULL);
+        pthread_cond_destroy(&g->changed);
+        pthread_mutex_destroy(&g->lock);
+        free(g);
+}

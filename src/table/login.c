@@ -1,0 +1,134 @@
+#include <errmsg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "room.h"
+
+#ifdef MARIADB_VERSION_ID
+typedef my_bool library_bool;
+#else
+typedef bool library_bool;
+#endif
+
+enum {
+        PASSWORD_MAX = 4096,
+        /* The longest silence from a server that lets others log in (see guard.c): it sorts a table without an index. */
+        SILENCE_MAX_S = 4 * 3600,
+};
+
+/* ---- password ---- */
+
+static int read_password(const char *path, struct buffer *ret, struct error *e) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+
+        if (fd < 0) {
+                error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
+                return error_hint(e, "[mysql] password_file names a file that pinfeed's user may read, and that holds "
+                                  "the password and nothing else.");
+        }
+        do {
+                n = read(fd, buffer_reserve(ret, PASSWORD_MAX), PASSWORD_MAX);
+                if (n > 0)
+                        ret->length += (size_t) n;
+        } while (ret->length < PASSWORD_MAX && (n > 0 || (n < 0 && errno == EINTR)));
+        if (n < 0) {
+                error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
+                close(fd);
+                return -1;
+        }
+        close(fd);
+        if (ret->length > 0 && ret->data[ret->length - 1] == '\n')
+                ret->length--;
+        if (ret->length > 0 && ret->data[ret->length - 1] == '\r')
+                ret->length--;
+        if (ret->length >= PASSWORD_MAX || memchr(buffer_string(ret), 0, ret->length)
+            || memchr(ret->data, '\n', ret->length))
+                return error_set(e, ERROR_REFUSED, "%s is not a password file: it must hold the password and nothing else",
+                                 path);
+        return 0;
+}
+
+/* ---- options ---- */
+
+static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
+        library_bool flag = value;
+
+        mysql_options(mysql, option, &flag);
+}
+
+#ifdef MARIADB_VERSION_ID
+static void set_tls(MYSQL *mysql, const char *ca, bool use) {
+        if (ca)
+                mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
+        set_flag(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, ca != NULL);
+        set_flag(mysql, MYSQL_OPT_SSL_ENFORCE, use);
+}
+#else
+static void set_tls(MYSQL *mysql, const char *ca, bool use) {
+        unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : use ? SSL_MODE_PREFERRED : SSL_MODE_DISABLED;
+
+        if (ca)
+                mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
+        mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+}
+#endif
+
+static MYSQL *new_handle(const struct table_login *login, bool tls) {
+        unsigned timeout_s = (login->timeout_ms + 999) / 1000, silence_s = SILENCE_MAX_S;
+        unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+        MYSQL *mysql = mysql_init(NULL);
+
+        if (!mysql)
+                abort();        /* out of memory */
+        mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+        mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &silence_s);
+        mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+        mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+        set_tls(mysql, login->ssl_ca, tls);
+        return mysql;
+}
+
+/* A handle that is logged in, or has an error. */
+static MYSQL *connect_handle(const struct table_login *login, const char *password, bool tls) {
+        MYSQL *mysql = new_handle(login, tls);
+
+        mysql_real_connect(mysql, login->host, login->user, password, login->database, login->port, login->socket, 0);
+        if (mysql->passwd)
+                mem_wipe(mysql->passwd, strlen(mysql->passwd));         /* the library keeps a copy */
+        return mysql;
+}
+
+int database_log_in(const struct table_login *login, MYSQL **ret, struct error *e) {
+        struct buffer password = {};
+        bool tls = !login->socket || login->ssl_ca;
+        MYSQL *mysql;
+
+        if (login->password_file && read_password(login->password_file, &password, e) < 0) {
+                buffer_wipe_and_free(&password);
+                return -1;
+        }
+        mysql = connect_handle(login, buffer_string(&password), tls);
+        if (mysql_errno(mysql) == CR_SSL_CONNECTION_ERROR && tls && !login->ssl_ca) {
+                mysql_close(mysql);
+                mysql = connect_handle(login, password.data, false);
+        }
+        buffer_wipe_and_free(&password);
+        *ret = mysql;
+        return 0;
+}
+
+bool database_answers(const struct table_login *login) {
+        struct error ignored;
+        MYSQL *mysql;
+        bool answered;
+
+        if (database_log_in(login, &mysql, &ignored) < 0)
+                return true;            /* nothing is known */
+        answered = !is_client_error(mysql_errno(mysql));
+        mysql_close(mysql);
+        return answered;
+}
