@@ -1,7 +1,9 @@
-/* config: every setting in one table; from it come parsing, --help, the man page and the sample file.
+/* config: every setting in one table, every option in another; from them come parsing, --help, the manual and the
+ * sample file.
  *
  * The file is INI: `[section]`, `[stream NAME]`, `key = value`. `#` and `;` begin a comment at the start of a line or
- * after white space; a value may be quoted ("…", with \" and \\); lines have no length limit.
+ * after white space; a value may be quoted ("…", with \" and \\); lines have no length limit. An empty value means
+ * "not set" (the default), also in --set; in [kafka] it is the empty string. A key stands once in a file.
  */
 #ifndef PINFEED_CONFIG_H
 #define PINFEED_CONFIG_H
@@ -11,6 +13,8 @@
 #include "base.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/pinfeed/pinfeed.conf"
+
+/* ---- settings --------------------------------------------------------------------------------------------------- */
 
 /* A librdkafka property by its own name; checked by the producer. */
 struct config_property {
@@ -22,27 +26,28 @@ struct config_stream {
         char *name;                     /* pin, geo, user, or the user's own */
         char *table, *key, *topic;
         char *columns, *where;          /* NULL: all */
-        int partitions;                 /* default 1 */
+        int partitions;                 /* -1: the cluster's default */
         int replication_factor;         /* -1: the cluster's default */
 };
 
+/* Strings are NULL when not set and without a default. */
 struct config {
         char *user_id;
         unsigned stats_interval_s;
         int log_level;                  /* syslog severity */
-        char *state_dir;
+        char *state_dir;                /* after config_finish */
 
         char *mysql_host, *mysql_socket, *mysql_user, *mysql_password_file, *mysql_database, *mysql_ssl_ca;
         unsigned mysql_port;
 
-        struct config_property *kafka;  /* bootstrap.servers among them */
+        struct config_property *kafka;  /* in order; bootstrap.servers among them */
         size_t kafka_count;
 
         char *aws_region, *aws_profile, *aws_role_arn, *aws_external_id, *aws_session_name;
 
         double emulate_rate;            /* posts a second */
         uint64_t emulate_posts;         /* 0: no end */
-        bool emulate_seeded;
+        bool emulate_seeded;            /* after config_finish */
         uint64_t emulate_seed;
 
         char *replay_group;
@@ -55,31 +60,77 @@ struct config {
         struct config_origins *origins; /* where each setting was set, for errors */
 };
 
-/* All defaults. Freed with config_free. */
+/* All defaults. Freed with config_free, which wipes Kafka's properties (one may be a password). */
 struct config *config_new(void);
-void config_free(struct config *c);
+void config_free(struct config *c);     /* safe on NULL */
 
 /* Reads settings from bytes; `origin` names them in errors (a file's name). ERROR_REFUSED with file, line and the
- * nearest valid name; a value is never echoed. A key set twice in one file is refused. */
+ * nearest valid name; a value is never echoed. A key set twice in one call is refused; a later call overrides. */
 int config_parse(struct config *c, const char *bytes, size_t length, const char *origin, struct error *e);
 /* The same for a file. A missing file is ERROR_REFUSED; returns 1 instead if `may_be_missing`. */
 int config_read_file(struct config *c, const char *path, bool may_be_missing, struct error *e);
-/* One `SECTION.KEY=VALUE` of the command line (for a stream: `stream NAME.KEY=VALUE`); overrides files.
- * ERROR_REFUSED like config_parse; ERROR_USAGE if it hasn't that form. */
+/* One `SECTION.KEY=VALUE` of the command line (for a stream: `stream NAME.KEY=VALUE`); overrides files. The value is
+ * taken as it is: no quotes, no comments. ERROR_REFUSED like config_parse; ERROR_USAGE if it hasn't that form. */
 int config_set(struct config *c, const char *assignment, struct error *e);
-/* Fills what depends on other settings (topics from user_id, state_dir and password_file from the environment that
- * systemd sets) and checks what must be there for talking to MySQL and Kafka. Call once, after everything was read. */
-int config_finish(struct config *c, struct error *e);
 
-/* Where a setting was set, or "default": for errors about its value. */
+enum config_needs {                     /* what a job talks to */
+        CONFIG_NEEDS_KAFKA = 1,         /* user_id and bootstrap.servers must be set */
+        CONFIG_NEEDS_MYSQL = 2,         /* host or socket must be set */
+};
+/* Fills what depends on other settings (topics from user_id, state_dir and password_file from the environment that
+ * systemd sets) and checks that what the job needs (enum config_needs, or-ed) is there and that the settings agree
+ * with each other. Call once, after everything was read. */
+int config_finish(struct config *c, unsigned needs, struct error *e);
+
+/* Where a setting was set ("FILE:LINE", "--set", "$STATE_DIRECTORY"), or "default": for errors about its value.
+ * `section` as in the file: "mysql", "kafka", "stream pin". */
 const char *config_origin(const struct config *c, const char *section, const char *key);
 
-/* The nearest of `count` names, or NULL if none is near. */
-const char *config_nearest(const char *name, const char *const *names, size_t count);
+/* The stream of that name, or NULL. */
+const struct config_stream *config_find_stream(const struct config *c, const char *name);
 
-/* Generated from the table: the sample file (every setting, commented out), and the settings part of the man page
+/* Generated from the table: the sample file (every setting, commented out), and the settings part of the manual
  * (mdoc). */
 void config_print_sample(FILE *f);
 void config_print_manual(FILE *f);
+
+/* ---- the command line ------------------------------------------------------------------------------------------- */
+
+enum job {
+        JOB_EMULATE,                    /* no job option: the daemon */
+        JOB_REPLAY,
+        JOB_CHECK,
+        JOB_CREATE_TOPICS,
+        JOB_TOKEN,
+        JOB_VERSION,
+        JOB_HELP,
+};
+
+/* Strings point into argv, but for `streams`, which is owned. */
+struct options {
+        enum job job;
+        const char *config_file;
+        bool config_file_named;         /* by --config: then it has to exist */
+        const char **sets;              /* for config_set, in order */
+        size_t set_count;
+        char **streams;                 /* none: all */
+        size_t stream_count;
+        const char *from, *to;          /* keys, inclusive; NULL: no bound */
+        bool restart, dry_run, json;
+};
+
+/* ERROR_USAGE, with the nearest option, for unknown options, missing or superfluous values, and options that don't go
+ * together; an option's value is never echoed. --help wins over everything, even over mistakes. Freed with
+ * options_free (also after a failure: not needed, harmless). */
+int options_parse(int argc, char **argv, struct options *ret, struct error *e);
+void options_free(struct options *o);   /* safe on {0} and twice */
+
+/* For a terminal: 80 columns. */
+void options_print_help(FILE *f);
+/* The same table for the manual (mdoc). */
+void options_print_manual(FILE *f);
+
+/* Whether the streams that the options name exist (ERROR_USAGE with the nearest one). */
+int config_check_streams(const struct config *c, const struct options *o, struct error *e);
 
 #endif

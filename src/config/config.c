@@ -1,0 +1,247 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/ini.h"
+
+enum { FILE_MOST_BYTES = 16 << 20, STREAM_NAME_MOST = 64 };
+
+/* ---- the whole ---- */
+
+static struct config_stream *add_stream(struct config *c, const char *name) {
+        struct config_stream *s;
+
+        c->streams = mem_resize(c->streams, (c->stream_count + 1) * sizeof *c->streams);
+        s = &c->streams[c->stream_count++];
+        *s = (struct config_stream) { .name = mem_copy_string(name) };
+        settings_assign_defaults("stream", s);
+        return s;
+}
+
+struct config *config_new(void) {
+        struct config *c = mem_zero(1, sizeof *c);
+
+        c->origins = mem_zero(1, sizeof *c->origins);
+        settings_assign_defaults(NULL, c);
+        for (size_t i = 0; i < sizeof settings_streams / sizeof *settings_streams; i++)
+                add_stream(c, settings_streams[i].name);
+        return c;
+}
+
+static void free_property(struct config_property *p) {
+        mem_wipe(p->value, strlen(p->value));
+        free(p->name);
+        free(p->value);
+        free(p->origin);
+}
+
+void config_free(struct config *c) {
+        if (!c)
+                return;
+        settings_free_values(NULL, c);
+        for (size_t i = 0; i < c->kafka_count; i++)
+                free_property(&c->kafka[i]);
+        free(c->kafka);
+        for (size_t i = 0; i < c->stream_count; i++) {
+                settings_free_values("stream", &c->streams[i]);
+                free(c->streams[i].name);
+        }
+        free(c->streams);
+        origins_free(c->origins);
+        free(c);
+}
+
+const struct config_stream *config_find_stream(const struct config *c, const char *name) {
+        for (size_t i = 0; i < c->stream_count; i++)
+                if (strcmp(c->streams[i].name, name) == 0)
+                        return &c->streams[i];
+        return NULL;
+}
+
+const struct config_property *config_find_property(const struct config *c, const char *name) {
+        for (size_t i = 0; i < c->kafka_count; i++)
+                if (strcmp(c->kafka[i].name, name) == 0)
+                        return &c->kafka[i];
+        return NULL;
+}
+
+/* ---- places: what a section's name stands for ---- */
+
+struct place {
+        const char *section;                    /* as in the table: "mysql", "stream" */
+        char name[STREAM_NAME_MOST + 8];        /* as in the file, in one spelling: "mysql", "stream pin" */
+        void *base;                             /* struct config or struct config_stream */
+};
+
+static bool is_stream_name(const char *name) {
+        size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+        return length > 0 && length <= STREAM_NAME_MOST && !name[length];
+}
+
+static int find_stream_place(struct config *c, const char *name, struct place *ret, struct error *e) {
+        struct config_stream *stream;
+
+        name += strspn(name, " \t");
+        if (!is_stream_name(name)) {
+                error_set(e, ERROR_REFUSED, "a stream's section needs a name of 1 to %d letters, digits, _ or -",
+                          STREAM_NAME_MOST);
+                return error_hint(e, "Write [stream pin], for example.");
+        }
+        stream = (struct config_stream *) config_find_stream(c, name);
+        *ret = (struct place) { .section = "stream", .base = stream ? stream : add_stream(c, name) };
+        snprintf(ret->name, sizeof ret->name, "stream %s", name);
+        return 0;
+}
+
+static int find_place(struct config *c, const char *name, struct place *ret, struct error *e) {
+        const struct settings_section *section;
+
+        if (strncmp(name, "stream", 6) == 0 && (!name[6] || name[6] == ' ' || name[6] == '\t'))
+                return find_stream_place(c, name + 6, ret, e);
+        section = settings_find_section(name);
+        if (!section)
+                return settings_refuse_section(name, e);
+        *ret = (struct place) { .section = section->name, .base = c };
+        snprintf(ret->name, sizeof ret->name, "%s", section->name);
+        return 0;
+}
+
+/* ---- one setting ---- */
+
+static void set_property(struct config *c, const char *name, const char *value, const char *origin) {
+        struct config_property *p = (struct config_property *) config_find_property(c, name);
+
+        if (!p) {
+                c->kafka = mem_resize(c->kafka, (c->kafka_count + 1) * sizeof *c->kafka);
+                p = &c->kafka[c->kafka_count++];
+                p->name = mem_copy_string(name);
+        } else {
+                mem_wipe(p->value, strlen(p->value));
+                free(p->value);
+                free(p->origin);
+        }
+        p->value = mem_copy_string(value);
+        p->origin = mem_copy_string(origin);
+}
+
+/* Stores one setting that stands at `origin` (and, in a file, on `line`). */
+static int set(struct config *c, const struct place *place, const char *key, const char *value, const char *origin,
+               size_t line, struct error *e) {
+        const struct config_origin *earlier = origins_find(c->origins, place->name, key);
+        bool is_property = strcmp(place->section, "kafka") == 0;
+        const struct setting *s = settings_find(place->section, key);
+
+        if (!s && !(is_property && settings_is_name(key)))
+                return settings_refuse_key(place->section, key, e);
+        if (line && earlier && earlier->reading == c->origins->reading) {
+                error_set(e, ERROR_REFUSED, "[%s] %.100s is set twice: on line %zu already", place->name, key,
+                          earlier->line);
+                return error_hint(e, "Keep one of the two.");
+        }
+        if (is_property)
+                set_property(c, key, value, origin);
+        else if (setting_assign(s, place->base, value, e) < 0)
+                return error_prefix(e, "[%s] ", place->name);
+        origins_note(c->origins, place->name, key, mem_copy_string(origin), line, !is_property && !*value);
+        return 0;
+}
+
+/* ---- files ---- */
+
+struct reading {
+        struct config *config;
+        const char *origin;
+};
+
+static int take_item(void *arg, const struct ini_item *item, struct error *e) {
+        const struct reading *r = arg;
+        _cleanup_free_ char *origin = NULL;
+        struct place place;
+
+        if (!item->section)
+                return settings_refuse_key(NULL, item->key, e);
+        if (find_place(r->config, item->section, &place, e) < 0)
+                return -1;
+        if (!item->key)
+                return 0;
+        origin = mem_format("%s:%zu", r->origin, item->line);
+        return set(r->config, &place, item->key, item->value, origin, item->line, e);
+}
+
+int config_parse(struct config *c, const char *bytes, size_t length, const char *origin, struct error *e) {
+        struct reading r = { c, origin };
+
+        c->origins->reading++;
+        return ini_parse(bytes, length, origin, take_item, &r, e);
+}
+
+static int read_all(int fd, struct buffer *b, const char *path, struct error *e) {
+        /* All at once: a buffer that grows leaves copies of what may be a secret. */
+        buffer_reserve(b, 1 << 16);
+        for (;;) {
+                size_t room = b->capacity - b->length;
+                ssize_t n = read(fd, b->data + b->length, room);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_set(e, ERROR_REFUSED, "can't read the configuration %s: %s", path, strerror(errno));
+                b->length += (size_t) n;
+                if (n == 0)
+                        return 0;
+                if (b->length > FILE_MOST_BYTES)
+                        return error_set(e, ERROR_REFUSED, "the configuration %s is larger than 16 MiB", path);
+                buffer_reserve(b, 1 << 16);
+        }
+}
+
+static int refuse_open(const char *path, struct error *e) {
+        int cause = errno;
+
+        error_set(e, ERROR_REFUSED, "can't open the configuration %s: %s", path, strerror(cause));
+        if (cause == ENOENT)
+                error_hint(e, "Copy the sample, pinfeed.conf.sample, there and fill it in, or name another file with "
+                              "--config=FILE.");
+        if (cause == EACCES)
+                error_hint(e, "The user that pinfeed runs as must be able to read it; the file holds no secrets.");
+        return -1;
+}
+
+int config_read_file(struct config *c, const char *path, bool may_be_missing, struct error *e) {
+        struct buffer b = {};
+        int fd, r;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT && may_be_missing ? 1 : refuse_open(path, e);
+        r = read_all(fd, &b, path, e);
+        close(fd);
+        if (r == 0)
+                r = config_parse(c, b.data, b.length, path, e);
+        buffer_wipe_and_free(&b);
+        return r;
+}
+
+/* ---- the command line ---- */
+
+int config_set(struct config *c, const char *assignment, struct error *e) {
+        const char *dot = strchr(assignment, '.'), *equals = strchr(assignment, '=');
+        _cleanup_free_ char *section = NULL, *key = NULL;
+        struct place place;
+
+        if (!dot || !equals || dot > equals || dot == assignment || dot + 1 == equals) {
+                error_set(e, ERROR_USAGE, "--set wants SECTION.KEY=VALUE");
+                return error_hint(e, "For example --set=emulate.rate=10 or --set='stream pin.topic=test'.");
+        }
+        section = mem_copy_bytes(assignment, (size_t) (dot - assignment));
+        key = mem_copy_bytes(dot + 1, (size_t) (equals - dot - 1));
+        c->origins->reading++;
+        if (find_place(c, section, &place, e) < 0 || set(c, &place, key, equals + 1, "--set", 0, e) < 0)
+                return error_prefix(e, "--set: ");
+        return 0;
+}
