@@ -12,7 +12,6 @@ enum { VERSION = 1 };
 
 /* Text that JSON and people take as it is: printable ASCII, or UTF-8 beyond it (jansson checks that). */
 static bool key_is_plain(const struct key *key) {
-        struct buffer copy = {};
         json_t *string;
 
         if (key->length >= 2 && memcmp(key->data, "0x", 2) == 0)
@@ -21,7 +20,6 @@ static bool key_is_plain(const struct key *key) {
                 if ((unsigned char) key->data[i] < ' ' || key->data[i] == 0x7f)
                         return false;
         string = json_stringn(key->length ? key->data : "", key->length);
-        buffer_free(&copy);
         if (!string)
                 return false;
         json_decref(string);
@@ -183,6 +181,9 @@ void cursor_sign(struct cursor *c, int64_t start_ms) {
         if (gethostname(c->host, sizeof c->host - 1) < 0)
                 snprintf(c->host, sizeof c->host, "unknown");
         c->host[sizeof c->host - 1] = 0;
+        for (char *h = c->host; *h; h++)
+                if (*h <= ' ' || *h > '~')
+                        *h = '?';
         c->pid = getpid();
         c->start_ms = start_ms;
 }

@@ -120,6 +120,7 @@ static int probe(struct draw *d, struct error *e) {
 static int list_common(struct draw *d, uint64_t limit, struct error *e) {
         struct table *tables[POSTS_STREAMS];
         struct table_reader *reader;
+        struct row row;
         struct key key;
         int r;
 
@@ -128,7 +129,7 @@ static int list_common(struct draw *d, uint64_t limit, struct error *e) {
         worker_expect_ms(d->connection->worker, 300000);
         if (table_common_keys(d->connection->database, tables, POSTS_STREAMS, limit, &reader, e) < 0)
                 return -1;
-        while ((r = table_next(reader, NULL, &key, e)) == 0)
+        while ((r = table_next(reader, &row, &key, e)) == 0)
                 key_list_add(&d->list, &key);
         table_reader_close(reader);
         worker_alive(d->connection->worker);
