@@ -49,6 +49,7 @@ SOURCES := $(sort $(wildcard src/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
+DB_TESTS := $(patsubst tests/db/%.c,$(BUILD)/db/%,$(sort $(wildcard tests/db/test_*.c)))
 
 .PHONY: all
 all: $(BUILD)/pinfeed                       ## build build/pinfeed
@@ -80,6 +81,14 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpinfeed.a
 .PHONY: unit
 unit: $(UNIT_TESTS)                         ## build and run the unit tests
 	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
+
+$(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(BUILD)/libpinfeed.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+
+.PHONY: db-tests
+db-tests: $(DB_TESTS)                       ## build and run the tests of the table room, on a private MariaDB
+	tests/db/run $(DB_TESTS)
 
 .PHONY: clean
 clean:                                      ## remove what was built

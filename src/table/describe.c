@@ -46,6 +46,10 @@ static int add_listed_columns(struct table *t, const struct server_table *s, con
 
                 while (length > 0 && strchr(" \t\n", name[length - 1]))
                         length--;
+                if (length > 2 && *name == '`' && name[length - 1] == '`') {   /* as one would write it in SQL */
+                        name++;
+                        length -= 2;
+                }
                 column = catalog_column(s, name, length);
                 if (!column)
                         return refuse_column(s, spec, "columns", name, length, e);
@@ -101,7 +105,7 @@ static void take_fingerprint(struct table *t, const struct server_table *s, cons
 
         fingerprint_begin(&f);
         fingerprint_add(&f, spec->name);
-        fingerprint_add(&f, spec->key);
+        fingerprint_add(&f, t->quoted_key);         /* as the server spells it */
         fingerprint_add(&f, spec->where);
         fingerprint_add(&f, t->key_as_bytes ? "as bytes" : t->collation);
         for (size_t i = 0; i < t->facts.column_count; i++) {

@@ -68,15 +68,16 @@ static const struct server_index *primary_key(const struct server_table *s) {
 
 /* By the key; rows of equal keys by what else stands in the index and by the primary key, so that their order is the
  * same each time and the index still yields it. */
-static void build_order(struct table *t, const struct server_table *s, const struct server_index *index) {
+static void build_order(struct table *t, const struct server_table *s, const struct server_index *index,
+                        bool kept_apart) {
         const struct server_index *primary = primary_key(s);
         struct buffer order = {};
 
-        if (index && index->whole && !t->key_as_bytes)
+        if (index && index->whole && !kept_apart && !t->key_as_bytes)
                 buffer_append(&order, index->columns.data, index->columns.length);
         else
                 query_key_order(&order, t);
-        if (!t->facts.key_unique && primary && primary != index && (!index || index->whole))
+        if (!kept_apart && primary && primary != index && (!index || index->whole))
                 buffer_printf(&order, ", %s", buffer_string(&((struct server_index *) primary)->columns));
         t->order_by = mem_copy_string(buffer_string(&order));
         buffer_free(&order);
@@ -92,7 +93,7 @@ void table_choose_order(struct table *t, const struct server_table *s, const str
                                    || (!kept_apart && !is_plain_collation(key->collation)));
         t->key_ordered_by_server = t->key_literal == LITERAL_ADDRESS || (text && !t->key_as_bytes);
         t->facts.key_indexed = index != NULL;
-        build_order(t, s, index);
+        build_order(t, s, index, kept_apart);
         if (index && !t->key_as_bytes) {
                 buffer_append_string(&force, " FORCE INDEX (");
                 query_identifier(&force, index->name);

@@ -1,0 +1,155 @@
+#include "db.h"
+
+#include <stdio.h>
+
+MYSQL *admin;
+
+int admin_set_up(void **state) {
+        (void) state;
+        admin = mysql_init(NULL);
+        mysql_options(admin, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+        if (!mysql_real_connect(admin, NULL, "root", "", NULL, 0, getenv("PINFEED_TEST_MYSQL_SOCKET"), 0)) {
+                fprintf(stderr, "%s\n", mysql_error(admin));
+                return -1;
+        }
+        admin_run("CREATE OR REPLACE DATABASE pinfeed_test CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
+        admin_run("USE pinfeed_test");
+        admin_run("SET time_zone = '+00:00', sql_mode = ''");
+        return 0;
+}
+
+int admin_tear_down(void **state) {
+        (void) state;
+        mysql_close(admin);
+        return 0;
+}
+
+static void run(const char *format, va_list ap) {
+        char *sql;
+
+        assert_true(vasprintf(&sql, format, ap) >= 0);
+        if (mysql_query(admin, sql) != 0)
+                fail_msg("%s: %s", sql, mysql_error(admin));
+        free(sql);
+}
+
+void admin_run(const char *format, ...) {
+        MYSQL_RES *result;
+        va_list ap;
+
+        va_start(ap, format);
+        run(format, ap);
+        va_end(ap);
+        result = mysql_store_result(admin);
+        if (result)
+                mysql_free_result(result);
+}
+
+char *admin_ask(const char *format, ...) {
+        MYSQL_RES *result;
+        MYSQL_ROW row;
+        char *answer;
+        va_list ap;
+
+        va_start(ap, format);
+        run(format, ap);
+        va_end(ap);
+        result = mysql_store_result(admin);
+        assert_non_null(result);
+        row = mysql_fetch_row(result);
+        answer = row && row[0] ? mem_copy_string(row[0]) : NULL;
+        mysql_free_result(result);
+        return answer;
+}
+
+struct database *open_database(unsigned timeout_ms) {
+        struct table_login login = { .socket = getenv("PINFEED_TEST_MYSQL_SOCKET"), .user = "root",
+                                     .database = "pinfeed_test", .timeout_ms = timeout_ms };
+        struct database *db;
+        struct error e;
+
+        if (database_open(&login, &db, &e) < 0)
+                fail_msg("%s (%s)", e.what, e.hint);
+        return db;
+}
+
+struct table *describe(struct database *db, const struct table_spec *spec) {
+        struct table *t;
+        struct error e;
+
+        if (table_describe(db, spec, &t, &e) < 0)
+                fail_msg("%s (%s)", e.what, e.hint);
+        return t;
+}
+
+struct key key_of(const char *text) {
+        return (struct key) { text, strlen(text) };
+}
+
+char *read_all(const struct table *t, struct table_reader *r) {
+        const struct table_facts *facts = table_facts(t);
+        struct json_plan *plan = json_plan_new(facts->columns, facts->column_count);
+        struct buffer out = {};
+        struct error e;
+        struct row row;
+        struct key key;
+        char *text;
+        int n;
+
+        while ((n = table_next(r, &row, &key, &e)) == 0) {
+                buffer_append(&out, key.data, key.length);
+                buffer_append(&out, "\t", 1);
+                json_encode_row(plan, &row, &out);
+                buffer_append(&out, "\n", 1);
+        }
+        if (n < 0)
+                fail_msg("%s (%s)", e.what, e.hint);
+        assert_true(table_reader_close(r));
+        text = mem_copy_bytes(out.data, out.length);
+        buffer_free(&out);
+        json_plan_free(plan);
+        return text;
+}
+
+char *read_keys(struct database *db, const struct table *t, const char *after, bool from_inclusive, const char *to,
+                uint64_t limit) {
+        struct key after_key = key_of(after ? after : ""), to_key = key_of(to ? to : ""), key;
+        struct table_reader *r;
+        struct buffer out = {};
+        struct error e;
+        struct row row;
+        char *text;
+        int n;
+
+        if (table_read(db, t, after ? &after_key : NULL, from_inclusive, to ? &to_key : NULL, limit, &r, &e) < 0)
+                fail_msg("%s (%s)", e.what, e.hint);
+        while ((n = table_next(r, &row, &key, &e)) == 0) {
+                if (out.length > 0)
+                        buffer_append(&out, "|", 1);
+                buffer_append(&out, key.data, key.length);
+        }
+        if (n < 0)
+                fail_msg("%s (%s)", e.what, e.hint);
+        assert_true(table_reader_close(r));
+        text = mem_copy_bytes(out.data, out.length);
+        buffer_free(&out);
+        return text;
+}
+
+void write_file(const char *name, const char *text, char ret_path[static 256]) {
+        FILE *f;
+
+        snprintf(ret_path, 256, "%s/%s", getenv("PINFEED_TEST_TMP"), name);
+        f = fopen(ret_path, "w");
+        assert_non_null(f);
+        fputs(text, f);
+        assert_int_equal(fclose(f), 0);
+}
+
+void assert_error_says(const struct error *e, enum error_class class, const char *const *words) {
+        if (e->class != class)
+                fail_msg("class is %d, not %d: %s", (int) e->class, (int) class, e->what);
+        for (; *words; words++)
+                if (!strstr(e->what, *words) && !strstr(e->hint, *words))
+                        fail_msg("'%s' is not in: %s (%s)", *words, e->what, e->hint);
+}

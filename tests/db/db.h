@@ -1,0 +1,39 @@
+/* What the tests on a real server share (see run): a connection of their own to prepare tables with, and readers. */
+#ifndef TESTS_DB_H
+#define TESTS_DB_H
+
+#include <mysql.h>
+
+#include "../unit/unit.h"
+#include "pinfeed/json.h"
+#include "pinfeed/table.h"
+#include "table/room.h"
+
+/* The administrator's connection. Any failure fails the test. */
+extern MYSQL *admin;
+int admin_set_up(void **state);
+int admin_tear_down(void **state);
+void admin_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The first cell of the answer, which the caller frees; NULL if there is no row or it is NULL. */
+char *admin_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* As root on the socket. */
+struct database *open_database(unsigned timeout_ms);
+struct table *describe(struct database *db, const struct table_spec *spec);
+
+/* What a reader yields, one line a row: the key, a tab, the row as JSON (or nothing, without columns). Closes it.
+ * The caller frees the text. */
+char *read_all(const struct table *t, struct table_reader *r);
+/* The keys alone, separated by |. */
+char *read_keys(struct database *db, const struct table *t, const char *after, bool from_inclusive, const char *to,
+                uint64_t limit);
+struct key key_of(const char *text);
+
+void write_file(const char *name, const char *text, char ret_path[static 256]);
+
+#define assert_error(e, wanted_class, ...) \
+        assert_error_says((e), (wanted_class), (const char *const[]) { __VA_ARGS__, NULL })
+/* The class, and each of the words in what or hint. */
+void assert_error_says(const struct error *e, enum error_class class, const char *const *words);
+
+#endif
