@@ -81,6 +81,30 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpinfeed.a
 unit: $(UNIT_TESTS)                         ## build and run the unit tests
 	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
 
+# ---- systemd ----
+
+UNITS := pinfeed.service pinfeed-replay.service
+
+# What both units have in common is in systemd/service.in. Always made anew: the directories may have changed.
+$(BUILD)/systemd/%.service: systemd/%.service.in systemd/service.in FORCE
+	@mkdir -p $(@D)
+	sed -e '/^@service@$$/{r systemd/service.in' -e 'd' -e '}' $< | \
+	  sed -e 's|@bindir@|$(bindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' >$@
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: install-systemd
+install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
+	install -d $(DESTDIR)$(sysconfdir)/pinfeed/aws
+	install -D -m 644 -t $(DESTDIR)$(unitdir) $^
+	install -D -m 644 systemd/pinfeed.sysusers $(DESTDIR)$(sysusersdir)/pinfeed.conf
+	install -D -m 644 systemd/pinfeed.catalog $(DESTDIR)$(catalogdir)/pinfeed.catalog
+
+.PHONY: check-service
+check-service:                              ## boot systemd in a container and try the units (needs root)
+	$(PYTHON) -m pytest tests/service $(PYTEST_ARGS)
+
 .PHONY: clean
 clean:                                      ## remove what was built
 	rm -rf $(BUILD)
