@@ -84,11 +84,36 @@ unit: $(UNIT_TESTS)                         ## build and run the unit tests
 
 $(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
 
 .PHONY: db-tests
 db-tests: $(DB_TESTS)                       ## build and run the tests of the table room, on a private MariaDB
 	tests/db/run $(DB_TESTS)
+
+# ---- systemd ----
+
+UNITS := pinfeed.service pinfeed-replay.service
+
+# What both units have in common is in systemd/service.in. Always made anew: the directories may have changed.
+$(BUILD)/systemd/%.service: systemd/%.service.in systemd/service.in FORCE
+	@mkdir -p $(@D)
+	sed -e '/^@service@$$/{r systemd/service.in' -e 'd' -e '}' $< | \
+	  sed -e 's|@bindir@|$(bindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' >$@
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: install-systemd
+install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
+	install -d $(DESTDIR)$(sysconfdir)/pinfeed/aws
+	install -D -m 644 -t $(DESTDIR)$(unitdir) $^
+	install -D -m 644 systemd/pinfeed.sysusers $(DESTDIR)$(sysusersdir)/pinfeed.conf
+	install -D -m 644 systemd/pinfeed.catalog $(DESTDIR)$(catalogdir)/pinfeed.catalog
+
+.PHONY: check-service
+check-service:                              ## boot systemd in a container and try the units (needs root)
+	$(PYTHON) -m pytest tests/service $(PYTEST_ARGS)
 
 .PHONY: clean
 clean:                                      ## remove what was built
