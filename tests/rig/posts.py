@@ -150,13 +150,18 @@ def row(table, n):
     return cells
 
 
+# The client reads lines, and drops a \r before a \n.
+_ESCAPES = (("\\", "\\\\"), ("'", "\\'"), ("\0", "\\0"), ("\n", "\\n"), ("\r", "\\r"))
+
+
 def _literal(cell):
     if cell is None:
         return "NULL"
     if isinstance(cell, int):
         return str(cell)
-    if "\\" in cell or "'" in cell or "\0" in cell:
-        cell = cell.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0")
+    if "\\" in cell or "'" in cell or not cell.isprintable():
+        for plain, escaped in _ESCAPES:
+            cell = cell.replace(plain, escaped)
     return f"'{cell}'"
 
 
