@@ -140,10 +140,14 @@ def _user(n, x):
 _MAKERS = {_PIN: _pin, _GEO: _geo, _USER: _user}
 
 
+def is_awkward(n):
+    return n % AWKWARD_EVERY == 5
+
+
 def row(table, n):
     """Row n of a table, as a tuple in column order; floats as strings, as they are written into the SQL."""
     cells = _MAKERS[table](n, _mixed(n))
-    if n % AWKWARD_EVERY == 5:
+    if is_awkward(n):
         changes = _AWKWARD[n // AWKWARD_EVERY % len(_AWKWARD)].get(table)
         if changes:
             cells = tuple(changes.get(name, cell) for name, cell in zip(COLUMNS[table], cells))
