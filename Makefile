@@ -35,7 +35,7 @@ ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) -pie -Wl,-z,relro,-z,now -pthread
 
 # Only what compiles asks pkg-config; `make help` and `make clean` work without any library.
-ifeq ($(filter help clean demo install-deps,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter help clean distclean demo install-deps,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(foreach l,$(LIBRARIES),$(shell $(PKG_CONFIG) --exists $(firstword $(subst :, ,$(l))) 2>/dev/null || echo $(l)))
 ifneq ($(strip $(MISSING)),)
 $(foreach l,$(MISSING),$(info missing library: $(firstword $(subst :, ,$(l))); on Debian: apt-get install $(lastword $(subst :, ,$(l)))))
@@ -115,9 +115,36 @@ install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
 check-service:                              ## boot systemd in a container and try the units (needs root)
 	$(PYTHON) -m pytest tests/service $(PYTEST_ARGS)
 
+# What scripts/install-deps fetched for the tests.
+DEPS := $(or $(PINFEED_DEPS),.deps)
+
+.PHONY: install-deps
+install-deps:                               ## install what building and testing need
+	@scripts/install-deps
+
+.PHONY: integration
+integration: $(BUILD)/pinfeed               ## run the tests against a real MariaDB and a real Kafka
+	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
+	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/integration $(PYTEST_ARGS)
+
+# One after the other, whatever -j says: the servers' summary comes last.
+.PHONY: check
+check:                                      ## all tests
+	@$(if $(wildcard scripts/check-layers),scripts/check-layers)
+	@$(MAKE) --no-print-directory unit WERROR=1
+	@$(MAKE) --no-print-directory integration WERROR=1
+
+.PHONY: demo
+demo:                                       ## see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
+	@scripts/demo
+
 .PHONY: clean
 clean:                                      ## remove what was built
 	rm -rf $(BUILD)
+
+.PHONY: distclean
+distclean: clean                            ## and what was fetched for the tests
+	rm -rf $(DEPS)
 
 .PHONY: help
 help:                                       ## this list
