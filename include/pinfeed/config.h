@@ -52,6 +52,7 @@ struct config {
 
         char *replay_group;
         bool replay_exactly_once;
+        unsigned replay_commit_rows;    /* rows in a transaction, about */
         double replay_rate;             /* rows a second of the whole run; 0: unlimited */
 
         struct config_stream *streams;  /* the three, then those that the user added */

@@ -117,6 +117,8 @@ const char *producer_last_reason(const struct producer *p);
  *      ERROR_REFUSED: rights are missing; else a new producer may do better.
  */
 
+/* How long the brokers let a transaction be open, in milliseconds. */
+unsigned producer_transaction_timeout_ms(const struct producer *p);
 /* Fences every earlier producer with the same transactional id and ends what it left open. */
 int producer_init_transactions(struct producer *p, int timeout_ms, struct error *e);
 int producer_begin(struct producer *p, struct error *e);

@@ -84,6 +84,9 @@ int table_count(struct database *db, const struct table *t, const struct key *af
 /* Rows whose key is NULL: 1 if there is at least one, else 0. */
 int table_has_null_keys(struct database *db, const struct table *t, struct error *e);
 
+/* The longest key that is there now, in bytes; 0 for an empty table. Reads every key. */
+int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e);
+
 /* Streams rows with after < key <= to in key order (NULL: no bound; from_inclusive: key >= after) in one query,
  * read row by row from the server. One reader at a time on a connection. `limit` 0: all. */
 int table_read(struct database *db, const struct table *t, const struct key *after, bool from_inclusive,

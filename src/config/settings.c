@@ -136,6 +136,11 @@ const struct setting settings[] = {
         { .section = "replay", .key = "rate", .type = SETTING_REAL, IN_CONFIG(replay_rate), .real_least = 0.001,
           .real_most = 1e9, .example = "5000", .normal_words = "as fast as possible",
           .help = "At most that many rows a second, all streams together." },
+        { .section = "replay", .key = "commit_rows", .type = SETTING_UNSIGNED, IN_CONFIG(replay_commit_rows), .least = 1,
+          .most = 10000000, .normal = "50000",
+          .help = "Rows in a transaction, about; 5 s or 64 MB end one sooner.",
+          .details = "Rows of equal key are always in the same one. Larger transactions are quicker, and whoever reads only "
+                     "committed records waits longer for each." },
 
         /* ---- [stream NAME] ---- */
         { .section = "stream", .key = "table", .type = SETTING_NAME, IN_STREAM(table), .required = true, .most = 256,

@@ -6,7 +6,6 @@
 enum {
         COMMIT_US = 5000000,            /* a transaction is not open longer, if rows come */
         COMMIT_BYTES = 64 << 20,
-        MOST_OPEN_US = 20000000,        /* rows of one key: of the brokers' 30 s (see OPEN_LIMIT in session.c) */
         INIT_TIMEOUT_MS = 60000,
         ABORT_TIMEOUT_MS = 10000,
         GROUP_TIMEOUT_MS = 20000,
@@ -25,6 +24,9 @@ void feed_init(struct feed *f, struct feed_run *run, const struct config_stream 
         f->progress.total = UINT64_MAX;
         f->transactional_id = mem_format("%s.%s.%s", run->group, config->user_id, stream->name);
         f->state_path = mem_format("%s/replay-%s.cursor", config->state_dir, f->transactional_id);
+        for (char *c = f->state_path + strlen(config->state_dir) + 1; *c; c++)
+                if (*c == '/')
+                        *c = '_';       /* a group may have any name */
         connection_init(&f->connection, &run->session, NULL);
 }
 
@@ -57,16 +59,14 @@ static void on_report(void *arg, void *tag, const char *reason) {
 
 /* Reserves the moment of the next row. */
 static uint64_t limiter_next_us(struct feed_run *run) {
-        uint64_t step_us = (uint64_t) (1e6 / run->rate), now_us = clock_monotonic_us(), next;
+        enum { UNUSED_NS = 100000000 };
+        uint64_t step_ns = (uint64_t) (1e9 / run->rate), now_ns = clock_monotonic_us() * 1000, next, base;
 
-        next = atomic_load_explicit(&run->next_row_us, memory_order_relaxed);
-        for (;;) {
-                /* What was not used is gone, but for a tenth of a second: no burst after a pause. */
-                uint64_t base = next + 100000 < now_us ? now_us - 100000 : next;
-
-                if (atomic_compare_exchange_weak(&run->next_row_us, &next, base + step_us))
-                        return base;
-        }
+        next = atomic_load_explicit(&run->next_row_ns, memory_order_relaxed);
+        do      /* What was not used is gone, but for a tenth of a second: no burst after a pause. */
+                base = next + UNUSED_NS < now_ns ? now_ns - UNUSED_NS : next;
+        while (!atomic_compare_exchange_weak(&run->next_row_ns, &next, base + step_ns));
+        return base / 1000;
 }
 
 /* ---- rows ---- */
@@ -80,9 +80,16 @@ static int commit(struct feed *f, bool done, struct error *e) {
         return r;
 }
 
+/* How long a transaction may be open before brokers end it; they don't mind without one. */
+static uint64_t most_open_us(const struct feed *f) {
+        return f->run->exactly_once ? producer_transaction_timeout_ms(f->connection.producer) * 1000ull : UINT64_MAX / 2;
+}
+
 static bool commit_is_due(const struct feed *f, uint64_t now_us) {
+        uint64_t most_us = most_open_us(f) / 4;
+
         return f->open && (f->open_rows >= f->run->commit_rows || f->open_bytes >= COMMIT_BYTES
-                           || now_us - f->opened_us >= COMMIT_US);
+                           || now_us - f->opened_us >= (most_us < COMMIT_US ? most_us : COMMIT_US));
 }
 
 /* Waits for the limiter; commits meanwhile when it is time to. */
@@ -177,7 +184,7 @@ static int take_row(struct feed *f, const struct row *row, const struct key *key
                 return 2;
         if (r == 0 && !f->open)
                 r = begin(f, now_us, e);
-        if (r == 0 && same && now_us - f->run_began_us > MOST_OPEN_US + f->blocked_us)
+        if (r == 0 && same && now_us - f->run_began_us > most_open_us(f) / 4 * 3 + f->blocked_us)
                 return refuse_long_run(f, e);
         if (r != 0)
                 return r;
@@ -395,7 +402,8 @@ static int open_producer(struct feed *f, struct error *e) {
         f->open_rows = f->open_bytes = 0;
         f->undelivered = false;
         f->progress.sent = f->progress.committed;
-        if (connection_close_producer(&f->connection, e) < 0)
+        f->stuck = connection_close_producer(&f->connection, e) < 0;
+        if (f->stuck)
                 return -1;
         r = connection_open_producer(&f->connection, f->run->exactly_once ? f->transactional_id : NULL, on_report, f, e);
         if (r == 0)
@@ -428,6 +436,7 @@ static int attempt(struct feed *f, struct error *e) {
                 r = commit(f, false, e);
         if (r != 0)
                 return r;
+        f->restarted = true;
         ready(f);
         r = stream_rows(f, e);
         if (r == 0 && f->complete && count_missed(f, e) < 0)
@@ -441,7 +450,7 @@ static int recover(struct feed *f, unsigned *failures, uint64_t *committed, stru
                 producer_abort(f->connection.producer, ABORT_TIMEOUT_MS, &(struct error) {});
         if (e->class == ERROR_TAKEN_OVER && feed_who_fenced(f, e) == 0)
                 return -1;
-        if (e->class == ERROR_REFUSED || e->class == ERROR_USAGE)
+        if (f->stuck || e->class == ERROR_REFUSED || e->class == ERROR_USAGE)
                 return -1;
         if (*committed != f->progress.committed || *failures == 0) {
                 *failures = 0;

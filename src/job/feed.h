@@ -21,7 +21,7 @@ struct feed_run {
         int64_t start_ms;
         uint64_t commit_rows;
         double rate;                            /* rows a second of all feeds; 0: unlimited */
-        _Atomic uint64_t next_row_us;           /* the limiter: when the next row may go */
+        _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
         _Atomic size_t unready;                 /* feeds that are not verified yet */
 };
 
@@ -48,7 +48,11 @@ struct feed {
         bool has_first, has_resumed_from;
         uint64_t began_us, ended_us;
         uint64_t missed;                        /* rows that appeared below the cursor */
-        bool announced;                         /* what is said once was said */
+        bool announced, verified;               /* what is said and told once was */
+        bool restarted;                         /* --restart was committed by this process */
+        bool stuck;                             /* a producer could not be ended */
+        uint64_t copied_us;                     /* when the cursor was copied to its file */
+        bool copy_failed;
         bool complete;                          /* the upper bound was reached */
 
         /* the open transaction */

@@ -167,7 +167,7 @@ static int fix_bound(struct feed *f, struct error *e) {
 
 int feed_settle_cursor(struct feed *f, struct error *e) {
         const char *fingerprint = table_facts(f->stream.table)->fingerprint;
-        bool bounded = f->run->from || f->run->to, fresh, again;
+        bool bounded = f->run->from || f->run->to, fresh, again, changed;
         char id[17] = "";
 
         f->at = bounded ? &f->cursor.bounded : &f->cursor.main;
@@ -176,8 +176,9 @@ int feed_settle_cursor(struct feed *f, struct error *e) {
         if (bounded && strcmp(f->at->id, id) != 0)
                 f->at->present = false;
         /* A --restart that was killed goes on as that restart, it does not begin once more; this process's own, too. */
-        again = f->run->restart && !f->restarted && !(f->at->present && f->at->restart && !f->at->done);
-        if (*f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0 && !again)
+        changed = *f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0;
+        again = f->run->restart && !f->restarted && (changed || !(f->at->present && f->at->restart && !f->at->done));
+        if (changed && !again)
                 return refuse_changed(f, e);
         fresh = !f->at->present || again;
         if (fresh)
@@ -185,14 +186,10 @@ int feed_settle_cursor(struct feed *f, struct error *e) {
         f->at->present = true;
         f->at->restart = f->at->restart || again;
         snprintf(f->at->id, sizeof f->at->id, "%s", id);
-        if (strcmp(f->cursor.fingerprint, fingerprint) != 0) {
-                struct cursor_run *other = bounded ? &f->cursor.main : &f->cursor.bounded;
-
-                other->present = false;         /* what it says is about another table */
-                snprintf(f->cursor.fingerprint, sizeof f->cursor.fingerprint, "%s", fingerprint);
-        }
+        if (changed)    /* what the other run's cursor says is about another table */
+                (bounded ? &f->cursor.main : &f->cursor.bounded)->present = false;
+        snprintf(f->cursor.fingerprint, sizeof f->cursor.fingerprint, "%s", fingerprint);
         cursor_sign(&f->cursor, f->run->start_ms);
-        f->restarted = true;
         if (!fresh && !f->at->done && f->at->has_to)
                 return 0;               /* an unfinished run keeps its bound */
         f->at->done = false;

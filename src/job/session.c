@@ -81,10 +81,9 @@ void connection_init(struct connection *c, struct session *s, struct worker *w) 
         pthread_mutex_init(&c->lock, NULL);
 }
 
-int connection_close(struct connection *c, struct error *e) {
+int connection_close_producer(struct connection *c, struct error *e) {
         struct producer *p = c->producer;
 
-        connection_close_database(c);
         c->producer = NULL;
         /* The handle's end waits for a token that is being fetched. */
         if (worker_stopping(c->worker))
@@ -93,6 +92,11 @@ int connection_close(struct connection *c, struct error *e) {
         if (producer_destroy(p, DESTROY_TIMEOUT_MS))
                 return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", DESTROY_TIMEOUT_MS / 1000);
         return 0;
+}
+
+int connection_close(struct connection *c, struct error *e) {
+        connection_close_database(c);
+        return connection_close_producer(c, e);
 }
 
 void connection_done(struct connection *c) {
@@ -229,7 +233,7 @@ int patience_wait(struct patience *p, struct error *e) {
                 service_log_error(s->service, SERVICE_WARNING, MESSAGE_WAITING, e);
                 service_status(s->service, "Waiting for %s: %s", p->whom, e->what);
         }
-        if (s->patient && ms_since(s->started_us) >= READY_AFTER_MS)
+        if (ms_since(s->started_us) >= READY_AFTER_MS)
                 service_ready(s->service);
         pause = 250u << (p->tries < 6 ? p->tries : 6);
         p->tries++;

@@ -46,6 +46,8 @@ void connection_cancel(struct connection *c);
 /* Opens the database, or the producer and lets it connect; with the session's patience. Returns 1 when stopping. */
 int connection_open_database(struct connection *c, struct error *e);
 void connection_close_database(struct connection *c);
+/* -1: librdkafka's handle could not be ended in time. */
+int connection_close_producer(struct connection *c, struct error *e);
 int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
                              void *report_arg, struct error *e);
 

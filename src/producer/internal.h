@@ -27,7 +27,7 @@ struct producer {
         producer_alive_fn alive;
         void *alive_arg;
         void (*identity)(void *arg, char *ret, size_t size);
-        size_t message_max_bytes;
+        size_t message_max_bytes, transaction_timeout_ms;
         bool transactional, by_token;
         struct producer_topic *topics;
 

@@ -161,6 +161,7 @@ int producer_new(const struct producer_settings *settings, struct producer **ret
                 return -1;
         p = producer_alloc(settings);
         p->message_max_bytes = conf_number(conf, "message.max.bytes");
+        p->transaction_timeout_ms = conf_number(conf, "transaction.timeout.ms");
         rd_kafka_conf_set_opaque(conf, p);
         rd_kafka_conf_set_log_cb(conf, on_log);
         rd_kafka_conf_set_error_cb(conf, on_error);
@@ -174,7 +175,8 @@ int producer_new(const struct producer_settings *settings, struct producer **ret
                 rd_kafka_conf_destroy(conf);
                 producer_free(p);
                 error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
-                return error_hint(e, "Change or remove the property that it names.");
+                return error_hint(e, "Change or remove the property that it names%s.", settings->transactional_id
+                                  ? ", or set [replay] exactly_once = no (rows may then repeat after a crash)" : "");
         }
         if (p->by_token) {
                 rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(p->rk);

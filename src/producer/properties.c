@@ -185,6 +185,8 @@ static const char *const defaults[][2] = {
         { "reconnect.backoff.max.ms", "5000" },
         /* Sessions that end with their token, and idle connections, are closed by the broker: no news. */
         { "log.connection.close", "false" },
+        /* Memory is bounded by this, for each producer. */
+        { "queue.buffering.max.kbytes", "65536" },
 };
 
 /* ---- one property ---- */
@@ -265,7 +267,7 @@ static int refuse_value(const struct known *k, const struct producer_property *p
 }
 
 static int set_property(rd_kafka_conf_t *conf, const struct known_list *list, const struct producer_property *p,
-                        struct error *e) {
+                        bool transactional, struct error *e) {
         const struct known *k = known_find(list, p->name);
         char reason[256];
 
@@ -273,6 +275,9 @@ static int set_property(rd_kafka_conf_t *conf, const struct known_list *list, co
                 return refuse_name(list, p, e);
         if (check_promise(p, e) < 0 || check_brokers(p, e) < 0 || check_mechanism(p, e) < 0)
                 return -1;
+        /* In a transaction it is bounded by transaction.timeout.ms: what times out is aborted and sent again. */
+        if (transactional && same_property(p->name, "message.timeout.ms"))
+                return 0;
         /* `reason` would echo the value, which may be a secret. */
         if (rd_kafka_conf_set(conf, p->name, p->value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
                 return refuse_value(k, p, e);
@@ -297,7 +302,8 @@ static void set_defaults(rd_kafka_conf_t *conf, const struct producer_settings *
                 set_default(conf, s, defaults[i][0], defaults[i][1]);
         if (s->transactional_id) {
                 set_default(conf, s, "transactional.id", s->transactional_id);
-                set_default(conf, s, "transaction.timeout.ms", "60000");
+                /* How long a dead instance can hold up the topic's read_committed readers. */
+                set_default(conf, s, "transaction.timeout.ms", "30000");
         } else
                 set_default(conf, s, "message.timeout.ms", "0");
         /* Without sequence numbers only one request at a time keeps the order. */
@@ -312,7 +318,7 @@ int properties_make(const struct producer_settings *s, rd_kafka_conf_t **ret, st
 
         known_load(&list);
         for (size_t i = 0; i < s->property_count && r == 0; i++)
-                r = set_property(conf, &list, &s->properties[i], e);
+                r = set_property(conf, &list, &s->properties[i], s->transactional_id != NULL, e);
         known_free(&list);
         if (r < 0) {
                 rd_kafka_conf_destroy(conf);

@@ -66,6 +66,10 @@ int producer_abort(struct producer *p, int timeout_ms, struct error *e) {
         return 0;
 }
 
+unsigned producer_transaction_timeout_ms(const struct producer *p) {
+        return (unsigned) p->transaction_timeout_ms;
+}
+
 static rd_kafka_topic_partition_list_t *progress_offsets(const struct producer_progress *progress) {
         rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
         rd_kafka_topic_partition_t *partition = rd_kafka_topic_partition_list_add(list, progress->topic, 0);

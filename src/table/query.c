@@ -207,3 +207,10 @@ void query_null_keys(struct buffer *sql, const struct table *t) {
         add_condition(sql, t);
         buffer_append_string(sql, " LIMIT 1");
 }
+
+void query_longest_key(struct buffer *sql, const struct table *t) {
+        buffer_printf(sql, t->facts.key_kind == KEY_TEXT ? "SELECT MAX(LENGTH(CONVERT(%s USING utf8mb4))) FROM %s WHERE TRUE"
+                                                         : "SELECT MAX(LENGTH(%s)) FROM %s WHERE TRUE",
+                      t->quoted_key, t->quoted_name);
+        add_condition(sql, t);
+}

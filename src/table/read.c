@@ -72,6 +72,17 @@ int table_has_null_keys(struct database *db, const struct table *t, struct error
         return r < 0 ? -1 : r == 0;
 }
 
+int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e) {
+        int r;
+
+        query_longest_key(&db->sql, t);
+        r = read_value(db, t, &db->bounds[0], e);
+        if (r < 0)
+                return -1;
+        *ret = r == 0 ? strtoull(buffer_string(&db->bounds[0]), NULL, 10) : 0;
+        return 0;
+}
+
 /* ---- streams ---- */
 
 /* Runs db->sql, unless building it failed. */

@@ -132,6 +132,7 @@ int query_fetch(struct buffer *sql, const struct table *t, const struct key *key
 int query_count(struct buffer *sql, const struct table *t, const struct range *range, struct error *e);
 void query_bound(struct buffer *sql, const struct table *t, bool greatest);
 void query_null_keys(struct buffer *sql, const struct table *t);
+void query_longest_key(struct buffer *sql, const struct table *t);
 int query_common_keys(struct buffer *sql, struct table *const *tables, size_t count, uint64_t limit, struct error *e);
 
 /* ---- catalog.c ------------------------------------------------------------------------------------------------- */
