@@ -1,0 +1,33 @@
+/* What credential sources answer: JSON (metadata, container, credential_process), XML (STS), times. These parsers take
+ * bytes and know nothing of where they came from. Their errors hold no byte of the answer, as it may hold a secret. */
+#ifndef AWS_ANSWER_H
+#define AWS_ANSWER_H
+
+#include "pinfeed/aws.h"
+
+/* IMDS and containers: {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}. A "Code" other than "Success" is a
+ * refusal: returns 1 with the code in ret_code (the answer's own words are in answer_reason). */
+int answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
+/* credential_process: {"Version": 1, "AccessKeyId", "SecretAccessKey", "SessionToken"?, "Expiration"?}. */
+int answer_process(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
+/* An STS answer under status 200. `action` is AssumeRole or AssumeRoleWithWebIdentity. */
+int answer_sts(const char *action, const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
+
+/* Why a service refused: its code and its message, "" where the answer doesn't say; from JSON or XML. */
+struct answer_reason {
+        char code[64];
+        char message[400];              /* one line, control characters replaced */
+};
+void answer_reason(const char *bytes, size_t length, struct answer_reason *ret);
+void answer_xml_reason(const char *bytes, size_t length, struct answer_reason *ret);
+
+/* ISO 8601: 2026-11-20T12:15:00Z, with an optional fraction, and Z, +hh:mm or nothing (UTC) behind. */
+bool answer_time(const char *s, int64_t *ret_s);
+
+/* Whether these can be credentials at all (characters, lengths). */
+int answer_check(const struct aws_credentials *c, struct error *e);
+
+/* Copies text for a message: one line, only what can be printed, cut to the size. */
+void answer_clean(const char *s, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,144 @@
+/* Where the cluster is. A wrong region only ever shows as "Access denied", so it is always said where it came from. */
+#include "aws/partition.h"
+#include "aws/source.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+bool region_is_valid(const char *region) {
+        size_t n = strlen(region);
+
+        if (n < 1 || n > 63 || region[0] == '-' || region[n - 1] == '-')
+                return false;
+        return strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+/* ---- brokers' names ---- */
+
+/* Cuts the last label off "a.b.c": returns it, and leaves "a.b" in `host`. NULL when there is no dot. */
+static const char *cut_label(char *host) {
+        char *dot = strrchr(host, '.');
+
+        if (!dot)
+                return NULL;
+        *dot = 0;
+        return dot + 1;
+}
+
+/* "[SCHEME://]host[:port]" -> the host in lower case. */
+static char *broker_host(const char *broker, size_t length) {
+        const char *scheme = memmem(broker, length, "://", 3);
+        size_t skip = scheme ? (size_t) (scheme - broker) + 3 : 0;
+        char *host = mem_copy_bytes(broker + skip, length - skip);
+        size_t n;
+
+        host[strcspn(host, ":/")] = 0;
+        n = strlen(host);
+        if (n && host[n - 1] == '.')
+                host[n - 1] = 0;
+        for (char *p = host; *p; p++)
+                *p = (char) tolower((unsigned char) *p);
+        return host;
+}
+
+/* Anchored on the suffix: "….kafka.<region>.amazonaws.com"; what a cluster is called doesn't matter. */
+static char *region_of_broker(const char *broker, size_t length) {
+        _cleanup_free_ char *host = broker_host(broker, length);
+        const char *region, *service;
+
+        if (!partition_cut_suffix(host))
+                return NULL;
+        region = cut_label(host);
+        service = region ? cut_label(host) : NULL;
+        if (!service || (strcmp(service, "kafka") != 0 && strcmp(service, "kafka-serverless") != 0)
+            || !region_is_valid(region))
+                return NULL;
+        return mem_copy_string(region);
+}
+
+/* 0: found, 1: the names say nothing, -1: they contradict each other. */
+int region_of_brokers(const char *brokers, char **ret, struct error *e) {
+        _cleanup_free_ char *found = NULL;
+
+        for (const char *p = brokers; *p;) {
+                size_t n = strcspn(p, ", \t\r\n");
+                _cleanup_free_ char *region = n ? region_of_broker(p, n) : NULL;
+
+                if (region && found && strcmp(region, found) != 0) {
+                        error_set(e, ERROR_REFUSED, "bootstrap.servers names brokers in %s and in %s", found, region);
+                        return error_hint(e, "List the brokers of one cluster.");
+                }
+                if (region && !found)
+                        found = mem_copy_string(region);
+                p += n + (p[n] != 0);
+        }
+        if (!found)
+                return 1;
+        *ret = found;
+        found = NULL;
+        return 0;
+}
+
+/* ---- the order ---- */
+
+static int use(struct lookup *l, const char *region, const char *source, struct error *e) {
+        if (!region_is_valid(region)) {
+                error_set(e, ERROR_REFUSED, "the region from %s can't be one: it is part of a host's name", source);
+                return error_hint(e, "A region looks like us-east-1: lower case letters, digits and -.");
+        }
+        snprintf(l->region, sizeof l->region, "%s", region);
+        snprintf(l->region_source, sizeof l->region_source, "%s", source);
+        return 0;
+}
+
+/* 0: found, 1: not there. */
+static int region_of_settings(struct lookup *l, struct error *e) {
+        static const char *const names[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
+        _cleanup_free_ char *of_brokers = NULL;
+        int result;
+
+        if (l->settings->region && *l->settings->region)
+                return use(l, l->settings->region, "[aws] region", e);
+        if (l->settings->bootstrap_servers) {
+                result = region_of_brokers(l->settings->bootstrap_servers, &of_brokers, e);
+                if (result <= 0)
+                        return result < 0 ? -1 : use(l, of_brokers, "the brokers' host names", e);
+        }
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                if (lookup_env(l, names[i]))
+                        return use(l, lookup_env(l, names[i]), names[i], e);
+        return 1;
+}
+
+static int region_of_profile(struct lookup *l, struct error *e) {
+        const char *region, *named_by, *profile = lookup_profile_name(l, &named_by);
+        _cleanup_free_ char *source = mem_format("profile %s", profile);
+
+        if (lookup_profile_setting(l, "region", &region, e) < 0)
+                return -1;
+        return region ? use(l, region, source, e) : 1;
+}
+
+static int region_of_metadata(struct lookup *l, struct error *e) {
+        _cleanup_free_ char *region = NULL;
+
+        if (metadata_region(l, &region, e) < 0) {
+                error_prefix(e, "no AWS region is configured, and ");
+                return error_hint(e, "Set [aws] region, or AWS_REGION, to the cluster's region.");
+        }
+        return use(l, region, "IMDS", e);
+}
+
+int lookup_region(struct lookup *l, struct error *e) {
+        int result;
+
+        if (*l->region)
+                return 0;
+        result = region_of_settings(l, e);
+        if (result == 1)
+                result = region_of_profile(l, e);
+        if (result == 1)
+                result = region_of_metadata(l, e);
+        return result;
+}

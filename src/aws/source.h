@@ -1,0 +1,36 @@
+/* The sources of credentials, one file each. Unless said otherwise they return 0: found, 1: not configured, -1: it is
+ * configured but does not work, with an error that names it. ret->source names it too. */
+#ifndef AWS_SOURCE_H
+#define AWS_SOURCE_H
+
+#include "aws/lookup.h"
+
+int source_environment(struct lookup *l, struct aws_credentials *ret, struct error *e);
+int source_profile(struct lookup *l, struct aws_credentials *ret, struct error *e);
+int source_web_identity(struct lookup *l, struct aws_credentials *ret, struct error *e);
+int source_container(struct lookup *l, struct aws_credentials *ret, struct error *e);
+int source_metadata(struct lookup *l, struct aws_credentials *ret, struct error *e);
+
+/* Runs a command line through /bin/sh. `words` names it in errors and in ret->source. 0 or -1. */
+int source_process(struct lookup *l, const char *command, const char *words, struct aws_credentials *ret,
+                   struct error *e);
+
+/* A role to assume. Settings that are NULL are left out; the session name has a fixed default. */
+struct role {
+        const char *arn, *session_name, *external_id;
+        const char *duration_s;         /* 900 to 43200 */
+        const char *web_identity_token_file;
+        const char *asked_by;           /* "profile dev", "[aws] role_arn", "AWS_WEB_IDENTITY_TOKEN_FILE" */
+};
+/* AssumeRole with `base`'s signature (or AssumeRoleWithWebIdentity when base is NULL). 0 or -1. */
+int source_role(struct lookup *l, const struct role *role, const struct aws_credentials *base,
+                struct aws_credentials *ret, struct error *e);
+
+/* The region that IMDS says this instance is in. 0 or -1. */
+int metadata_region(struct lookup *l, char **ret, struct error *e);
+
+bool region_is_valid(const char *region);
+/* 0: found, 1: the names say nothing, -1: they contradict each other. */
+int region_of_brokers(const char *brokers, char **ret, struct error *e);
+
+#endif

@@ -1,0 +1,75 @@
+/* The token: a presigned URL for kafka-cluster:Connect. The broker checks it as AWS checks any presigned request. */
+#include "aws/sigv4.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LIFETIME_MAX_S = 900 };
+
+static const char user_agent[] = "pinfeed/" PINFEED_VERSION;
+
+static void append_base64url(struct buffer *out, const char *data, size_t length) {
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        const unsigned char *p = (const unsigned char *) data;
+
+        for (size_t i = 0; i < length; i += 3) {
+                size_t n = length - i < 3 ? length - i : 3;
+                uint32_t bits = (uint32_t) p[i] << 16 | (n > 1 ? (uint32_t) p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
+
+                for (size_t j = 0; j <= n; j++)
+                        buffer_append(out, &digits[bits >> (18 - 6 * j) & 63], 1);
+        }
+}
+
+/* The URL with its signature and, unsigned behind it, who asks. */
+static void append_url(struct buffer *url, const char *host, const struct sigv4_request *r, const char *signature) {
+        buffer_printf(url, "https://%s/?", host);
+        sigv4_query(r, url);
+        buffer_printf(url, "&X-Amz-Signature=%s&User-Agent=", signature);
+        sigv4_encode(user_agent, sizeof user_agent - 1, url);
+}
+
+int aws_token_sign(const struct aws_credentials *c, const char *region, int64_t now_s, unsigned lifetime_s,
+                   char **ret_token, int64_t *ret_expires_ms, struct error *e) {
+        char date[SIGV4_DATE_SIZE], expires[16], signature[SIGV4_SIGNATURE_SIZE];
+        struct buffer canonical = {}, url = {}, token = {};
+        _cleanup_free_ char *host = mem_format("kafka.%s.amazonaws.com", region);
+        _cleanup_free_ char *scope = NULL;
+
+        if (lifetime_s < 1 || lifetime_s > LIFETIME_MAX_S)
+                return error_set(e, ERROR_FAILED, "a token can't be signed for %u s", lifetime_s);
+        sigv4_date(now_s, date);
+        scope = mem_format("%s/%.8s/%s/kafka-cluster/aws4_request", c->access_key_id, date, region);
+        snprintf(expires, sizeof expires, "%u", lifetime_s);
+
+        const struct sigv4_pair host_header = { "host", host };
+        const struct sigv4_pair query[] = {
+                { "Action", "kafka-cluster:Connect" },
+                { "X-Amz-Algorithm", "AWS4-HMAC-SHA256" },
+                { "X-Amz-Credential", scope },
+                { "X-Amz-Date", date },
+                { "X-Amz-Expires", expires },
+                { "X-Amz-SignedHeaders", "host" },
+                { "X-Amz-Security-Token", c->session_token ? c->session_token : "" },
+        };
+        const struct sigv4_request request = {
+                .method = "GET", .path = "/", .headers = &host_header, .header_count = 1,
+                .query = query, .query_count = sizeof query / sizeof *query - (c->session_token ? 0 : 1),
+        };
+
+        /* Room at once, so that no copy of a session token stays behind in memory. */
+        buffer_reserve(&canonical, 1024 + 3 * strlen(c->session_token ? c->session_token : ""));
+        buffer_reserve(&url, canonical.capacity);
+        sigv4_canonical_request(&request, &canonical);
+        sigv4_signature(buffer_string(&canonical), canonical.length, c->secret_access_key, date, region,
+                        "kafka-cluster", signature);
+        append_url(&url, host, &request, signature);
+        buffer_reserve(&token, url.length / 3 * 4 + 8);
+        append_base64url(&token, url.data, url.length);
+        buffer_string(&token);
+        buffer_wipe_and_free(&canonical);
+        buffer_wipe_and_free(&url);
+        *ret_token = token.data;
+        *ret_expires_ms = (now_s + lifetime_s) * 1000;
+        return 0;
+}
