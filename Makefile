@@ -10,6 +10,7 @@ prefix     ?= /usr/local
 sysconfdir ?= /etc
 bindir     ?= $(prefix)/bin
 mandir     ?= $(prefix)/share/man
+docdir     ?= $(prefix)/share/doc/pinfeed
 # systemd reads units below /usr/local/lib too.
 unitdir    ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
@@ -35,7 +36,7 @@ ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) -pie -Wl,-z,relro,-z,now -pthread
 
 # Only what compiles asks pkg-config; `make help` and `make clean` work without any library.
-ifeq ($(filter help clean distclean demo install-deps,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter help clean distclean demo install-deps uninstall check-layers,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(foreach l,$(LIBRARIES),$(shell $(PKG_CONFIG) --exists $(firstword $(subst :, ,$(l))) 2>/dev/null || echo $(l)))
 ifneq ($(strip $(MISSING)),)
 $(foreach l,$(MISSING),$(info missing library: $(firstword $(subst :, ,$(l))); on Debian: apt-get install $(lastword $(subst :, ,$(l)))))
@@ -137,6 +138,60 @@ check:                                      ## all tests
 .PHONY: demo
 demo:                                       ## see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
 	@scripts/demo
+
+# ---- manual, sample configuration, installation ----
+
+GENERATED := $(BUILD)/pinfeed.conf.sample $(BUILD)/pinfeed.8 $(BUILD)/pinfeed.conf.5
+# Ready-made files for AWS and MSK Connect, as etc/iam and etc/msk-connect hold them.
+EXAMPLES := $(sort $(wildcard etc/iam/* etc/msk-connect/*))
+CONFIG_FILE := $(DESTDIR)$(sysconfdir)/pinfeed/pinfeed.conf
+
+.PHONY: manual
+manual: $(GENERATED)                        ## build the manual and the sample configuration
+
+$(BUILD)/print-settings: $(BUILD)/obj/src/print-settings.o $(BUILD)/libpinfeed.a
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
+
+$(BUILD)/settings.txt: PART = settings
+$(BUILD)/options.txt: PART = options
+$(BUILD)/pinfeed.conf.sample: PART = sample
+$(BUILD)/settings.txt $(BUILD)/options.txt $(BUILD)/pinfeed.conf.sample: $(BUILD)/print-settings
+	$(Q)$(BUILD)/print-settings $(PART) >$@.new && mv $@.new $@
+
+$(BUILD)/pinfeed.8: PART = options
+$(BUILD)/pinfeed.8: $(BUILD)/options.txt
+$(BUILD)/pinfeed.conf.5: PART = settings
+$(BUILD)/pinfeed.conf.5: $(BUILD)/settings.txt
+$(BUILD)/pinfeed.8 $(BUILD)/pinfeed.conf.5: $(BUILD)/%: etc/%.in
+	$(Q)sed -e '/^@[A-Z]*@$$/{r $(BUILD)/$(PART).txt' -e 'd' -e '}' $< >$@.new && mv $@.new $@
+
+# An edited configuration is never overwritten.
+.PHONY: install
+install: all manual install-systemd         ## install the program, its manual, units and a sample configuration
+	install -D -m 755 $(BUILD)/pinfeed $(DESTDIR)$(bindir)/pinfeed
+	install -D -m 644 $(BUILD)/pinfeed.8 $(DESTDIR)$(mandir)/man8/pinfeed.8
+	install -D -m 644 $(BUILD)/pinfeed.conf.5 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
+	install -D -m 644 $(BUILD)/pinfeed.conf.sample $(DESTDIR)$(docdir)/pinfeed.conf.sample
+	@for f in $(EXAMPLES:etc/%=%); do install -D -m 644 etc/$$f $(DESTDIR)$(docdir)/$$f || exit 1; done
+	@install -d -m 755 $(dir $(CONFIG_FILE))
+	@test -e $(CONFIG_FILE) || install -m 644 $(BUILD)/pinfeed.conf.sample $(CONFIG_FILE)
+	@scripts/after-install '$(DESTDIR)' '$(sysconfdir)' '$(sysusersdir)'
+
+# What was edited stays: the configuration, the password, the state.
+.PHONY: uninstall
+uninstall:                                  ## remove what install put in place, but nothing that was edited
+	rm -f $(DESTDIR)$(bindir)/pinfeed $(DESTDIR)$(mandir)/man8/pinfeed.8 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
+	rm -f $(UNITS:%=$(DESTDIR)$(unitdir)/%) $(DESTDIR)$(sysusersdir)/pinfeed.conf
+	rm -f $(DESTDIR)$(catalogdir)/pinfeed.catalog
+	@if cmp -s $(CONFIG_FILE) $(DESTDIR)$(docdir)/pinfeed.conf.sample; then rm -f $(CONFIG_FILE); fi
+	rm -rf $(DESTDIR)$(docdir)
+	@rmdir $(DESTDIR)$(sysconfdir)/pinfeed/aws $(DESTDIR)$(sysconfdir)/pinfeed 2>/dev/null || \
+	  echo 'What is in $(DESTDIR)$(sysconfdir)/pinfeed stays, and so does the state in /var/lib/pinfeed.'
+
+.PHONY: check-layers
+check-layers:                               ## prove that each room includes only rooms below it
+	$(Q)scripts/check-layers
 
 .PHONY: clean
 clean:                                      ## remove what was built

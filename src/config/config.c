@@ -217,8 +217,13 @@ int config_read_file(struct config *c, const char *path, bool may_be_missing, st
         int fd, r;
 
         fd = open(path, O_RDONLY | O_CLOEXEC);
+        c->origins->file_missing = fd < 0 && errno == ENOENT;
+        if (fd < 0 && !(c->origins->file_missing && may_be_missing))
+                return refuse_open(path, e);
+        free(c->origins->file);
+        c->origins->file = mem_copy_string(path);
         if (fd < 0)
-                return errno == ENOENT && may_be_missing ? 1 : refuse_open(path, e);
+                return 1;
         r = read_all(fd, &b, path, e);
         close(fd);
         if (r == 0)

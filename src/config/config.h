@@ -15,6 +15,8 @@ struct config_origins {
         } *list;
         size_t count, capacity;
         unsigned reading;               /* the current one */
+        char *file;                     /* the last one that was read, or NULL */
+        bool file_missing;              /* which was allowed */
 };
 
 /* NULL: never set. */
@@ -22,6 +24,9 @@ struct config_origin *origins_find(const struct config_origins *o, const char *s
 /* `text` is taken over. */
 void origins_note(struct config_origins *o, const char *section, const char *key, char *text, size_t line, bool unset);
 void origins_free(struct config_origins *o);
+
+/* Text as mdoc takes it: one sentence a line, no macro at the start of one, backslashes escaped. */
+void config_print_mdoc_text(FILE *f, const char *text);
 
 /* NULL: not set. */
 const struct config_property *config_find_property(const struct config *c, const char *name);

@@ -13,51 +13,77 @@ static const char *property(const struct config *c, const char *name) {
         return p && *p->value ? p->value : NULL;
 }
 
+/* A setting that must be set isn't: maybe because the whole file is missing. */
+static int refuse_unset(const struct config *c, const char *setting, const char *hint, struct error *e) {
+        error_set(e, ERROR_REFUSED, "%s isn't set", setting);
+        if (c->origins->file && c->origins->file_missing)
+                return error_hint(e, "There is no file %.200s: copy the sample, pinfeed.conf.sample, there and fill it in. %s",
+                                  c->origins->file, hint);
+        return error_hint(e, "%s", hint);
+}
+
 static int check_kafka(const struct config *c, struct error *e) {
-        if (!c->user_id) {
-                error_set(e, ERROR_REFUSED, "[pinfeed] user_id isn't set");
-                return error_hint(e, "Set it to your UserId, such as 0ac1babf620d: the part before the dot in the names of "
-                                     "your topics (<UserId>.pin), and the name of your IAM user.");
-        }
-        if (!property(c, "bootstrap.servers") && !property(c, "metadata.broker.list")) {
-                error_set(e, ERROR_REFUSED, "[kafka] bootstrap.servers isn't set");
-                return error_hint(e, "Set it to the brokers of your cluster. In the MSK console, open the cluster, choose "
-                                     "\"View client information\", and copy the private endpoint for IAM: host names "
-                                     "ending in :9098, separated by commas.");
-        }
+        if (!c->user_id)
+                return refuse_unset(c, "[pinfeed] user_id",
+                                    "Set it to your UserId, such as 0ac1babf620d: the part before the dot in the names of "
+                                    "your topics (<UserId>.pin), and the name of your IAM user.", e);
+        if (!property(c, "bootstrap.servers") && !property(c, "metadata.broker.list"))
+                return refuse_unset(c, "[kafka] bootstrap.servers",
+                                    "Set it to the brokers of your cluster. In the MSK console, open the cluster, choose "
+                                    "\"View client information\", and copy the private endpoint for IAM: host names "
+                                    "ending in :9098, separated by commas.", e);
         return 0;
 }
 
 static int check_mysql(const struct config *c, struct error *e) {
         if (c->mysql_host || c->mysql_socket)
                 return 0;
-        error_set(e, ERROR_REFUSED, "[mysql] host isn't set");
-        return error_hint(e, "Set it to your database server: for RDS, the Endpoint that the RDS console shows under "
-                             "\"Connectivity & security\"; 127.0.0.1 for one on this machine.");
+        return refuse_unset(c, "[mysql] host",
+                            "Set it to your database server: for RDS, the Endpoint that the RDS console shows under "
+                            "\"Connectivity & security\"; 127.0.0.1 for one on this machine.", e);
 }
 
-/* Stores a value that comes from the environment. */
-static void fill(struct config *c, char **member, const char *key, char *value, const char *variable) {
-        *member = value;
-        origins_note(c->origins, strcmp(key, "state_dir") == 0 ? "pinfeed" : "mysql", key, mem_copy_string(variable), 0,
-                     false);
-}
+/* ---- what systemd provides ---- */
 
-static void fill_from_environment(struct config *c) {
-        const char *state = getenv("STATE_DIRECTORY"), *credentials = getenv("CREDENTIALS_DIRECTORY");
+static void fill_state_dir(struct config *c) {
+        const char *state = getenv("STATE_DIRECTORY");
 
-        if (!c->state_dir && state && *state && *state != ':')
-                fill(c, &c->state_dir, "state_dir", mem_copy_bytes(state, strcspn(state, ":")), "$STATE_DIRECTORY");
-        if (!c->state_dir)
+        if (c->state_dir)
+                return;
+        if (!state || !*state || *state == ':') {
                 c->state_dir = mem_copy_string("/var/lib/pinfeed");
-        if (!c->mysql_password_file && credentials && *credentials) {
-                char *path = mem_format("%s/mysql-password", credentials);
-
-                if (access(path, F_OK) == 0)
-                        fill(c, &c->mysql_password_file, "password_file", path, "$CREDENTIALS_DIRECTORY");
-                else
-                        free(path);
+                return;
         }
+        c->state_dir = mem_copy_bytes(state, strcspn(state, ":"));
+        origins_note(c->origins, "pinfeed", "state_dir", mem_copy_string("$STATE_DIRECTORY"), 0, false);
+}
+
+/* Takes the file mysql-password of a directory, if it is there, even if it can't be read: then the error will say so. */
+static bool take_password_file(struct config *c, const char *directory, size_t length, const char *origin) {
+        char *path = mem_format("%.*s/mysql-password", (int) length, directory);
+
+        if (access(path, F_OK) < 0) {
+                free(path);
+                return false;
+        }
+        c->mysql_password_file = path;
+        origins_note(c->origins, "mysql", "password_file", mem_copy_string(origin), 0, false);
+        return true;
+}
+
+/* Below systemd the credential; for who types pinfeed --check as root the file that it is made from, which stands
+ * beside the configuration. */
+static void fill_password_file(struct config *c) {
+        const char *credentials = getenv("CREDENTIALS_DIRECTORY"), *slash;
+
+        if (c->mysql_password_file)
+                return;
+        if (credentials && *credentials
+            && take_password_file(c, credentials, strlen(credentials), "$CREDENTIALS_DIRECTORY"))
+                return;
+        slash = c->origins->file ? strrchr(c->origins->file, '/') : NULL;
+        if (slash)
+                take_password_file(c, c->origins->file, (size_t) (slash - c->origins->file), c->origins->file);
 }
 
 /* ---- streams ---- */
@@ -119,7 +145,8 @@ int config_finish(struct config *c, unsigned needs, struct error *e) {
                 return -1;
         if (needs & CONFIG_NEEDS_MYSQL && check_mysql(c, e) < 0)
                 return -1;
-        fill_from_environment(c);
+        fill_state_dir(c);
+        fill_password_file(c);
         c->emulate_seeded = strcmp(config_origin(c, "emulate", "seed"), "default") != 0;
         for (size_t i = 0; i < c->stream_count; i++)
                 if (finish_stream(c, &c->streams[i], e) < 0)

@@ -1,5 +1,5 @@
 /* The command line: one table, from which come the parser, --help and the manual. */
-#include "pinfeed/config.h"
+#include "config/config.h"
 
 #include <string.h>
 
@@ -330,8 +330,9 @@ void options_print_manual(FILE *f) {
 
                         if (!is_listed(o, groups[g].jobs, groups[g].companion_of))
                                 continue;
-                        fprintf(f, ".It Fl Fl %s%s%s\n%s\n", o->name, o->value ? " Ns = Ns Ar " : "",
-                                o->value ? o->value : "", o->help);
+                        fprintf(f, ".It Fl Fl %s%s%s\n", o->name, o->value ? " Ns = Ns Ar " : "",
+                                o->value ? o->value : "");
+                        config_print_mdoc_text(f, o->help);
                 }
                 fputs(".El\n", f);
         }

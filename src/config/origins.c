@@ -41,6 +41,7 @@ void origins_free(struct config_origins *o) {
                 free(o->list[i].text);
         }
         free(o->list);
+        free(o->file);
         free(o);
 }
 

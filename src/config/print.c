@@ -1,5 +1,5 @@
 /* The table of settings as people read it: the sample file and the manual. */
-#include "config/settings.h"
+#include "config/config.h"
 
 #include <string.h>
 
@@ -36,9 +36,11 @@ static void print_sample_setting(FILE *f, const struct setting *s, const char *v
                 fprintf(f, "# Accepts %s.\n", setting_accepts(s, accepts, sizeof accepts));
         if (s->required)
                 fprintf(f, "# Must be set.\n");
-        else if (s->normal_words)
-                fprintf(f, "# Default: %s.\n", s->normal_words);
-        else if (!s->normal)
+        else if (s->normal_words) {
+                _cleanup_free_ char *words = mem_format("Default: %s.", s->normal_words);
+
+                print_comment(f, words);
+        } else if (!s->normal)
                 fprintf(f, "# Default: not set.\n");
         fprintf(f, "#%s = %s\n", s->key, value);
 }
@@ -73,11 +75,12 @@ static void print_sample_streams(FILE *f, const struct settings_section *section
 }
 
 void config_print_sample(FILE *f) {
-        fputs("# The settings of pinfeed; pinfeed.conf(5) explains them. A line that begins with # is a comment: what is\n"
-              "# commented out here shows the default, or an example. A comment may also follow a value, behind a space.\n"
-              "#\n"
-              "# To begin with, set user_id in [pinfeed], host in [mysql] and bootstrap.servers in [kafka], and put the\n"
-              "# database password into /etc/pinfeed/mysql-password. Then: pinfeed --check\n", f);
+        print_comment(f, "The settings of pinfeed; pinfeed.conf(5) explains them. A line that begins with # is a comment: "
+                         "what is commented out here shows the default, or an example. A comment may also follow a value, "
+                         "behind a space.");
+        fputs("#\n", f);
+        print_comment(f, "To begin with, set user_id in [pinfeed], host in [mysql] and bootstrap.servers in [kafka], and put "
+                         "the database password into /etc/pinfeed/mysql-password. Then: pinfeed --check");
         for (const struct settings_section *s = settings_sections; s->name; s++)
                 if (strcmp(s->name, "stream") == 0)
                         print_sample_streams(f, s);
@@ -87,8 +90,7 @@ void config_print_sample(FILE *f) {
 
 /* ---- the manual (mdoc) ---- */
 
-/* Text as mdoc takes it: one sentence a line, no macro at the start of one, backslashes escaped. */
-static void print_mdoc_text(FILE *f, const char *text) {
+void config_print_mdoc_text(FILE *f, const char *text) {
         bool line_start = true;
 
         for (const char *p = text; *p; p++) {
@@ -110,9 +112,9 @@ static void print_mdoc_setting(FILE *f, const struct setting *s) {
         char accepts[256];
 
         fprintf(f, ".It Ic %s\n", s->key);
-        print_mdoc_text(f, s->help);
+        config_print_mdoc_text(f, s->help);
         if (s->details)
-                print_mdoc_text(f, s->details);
+                config_print_mdoc_text(f, s->details);
         if (s->type != SETTING_PROPERTY) {
                 fputs("Accepts ", f);
                 fprintf(f, "%s", setting_accepts(s, accepts, sizeof accepts));
@@ -131,7 +133,7 @@ static void print_mdoc_setting(FILE *f, const struct setting *s) {
 void config_print_manual(FILE *f) {
         for (const struct settings_section *section = settings_sections; section->name; section++) {
                 fprintf(f, ".Ss [%s%s]\n", section->name, strcmp(section->name, "stream") == 0 ? " NAME" : "");
-                print_mdoc_text(f, section->help);
+                config_print_mdoc_text(f, section->help);
                 fputs(".Bl -tag -width Ds\n", f);
                 for (const struct setting *s = settings; s->section; s++)
                         if (strcmp(s->section, section->name) == 0)

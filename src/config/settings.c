@@ -47,11 +47,11 @@ const struct setting settings[] = {
                      "whole, and how far a replay came. A few kilobytes." },
 
         /* ---- [mysql] ---- */
-        { .section = "mysql", .key = "host", .type = SETTING_HOST, IN_CONFIG(mysql_host), .required = true, .most = 255,
+        { .section = "mysql", .key = "host", .type = SETTING_HOST, IN_CONFIG(mysql_host), .most = 255,
           .example = "pinterest.abc123.eu-west-1.rds.amazonaws.com",
           .help = "Host name of the database server.",
           .details = "For RDS: the Endpoint in the RDS console, under Connectivity & security. A server on this machine "
-                     "is 127.0.0.1. Either host or socket must be set." },
+                     "is 127.0.0.1 (localhost stands for its Unix socket). Either host or socket must be set." },
         { .section = "mysql", .key = "port", .type = SETTING_UNSIGNED, IN_CONFIG(mysql_port), .least = 1, .most = 65535,
           .normal = "3306",
           .help = "Port of the database server." },
@@ -62,7 +62,8 @@ const struct setting settings[] = {
           .normal = "pinfeed",
           .help = "The database user. SELECT on the tables is all that it needs." },
         { .section = "mysql", .key = "password_file", .type = SETTING_PATH, IN_CONFIG(mysql_password_file),
-          .normal_words = "mysql-password in $CREDENTIALS_DIRECTORY, which systemd sets, if it is there; else no password",
+          .normal_words = "mysql-password in $CREDENTIALS_DIRECTORY, which systemd sets, or beside the configuration "
+                          "file, if it is there; else no password",
           .example = "/etc/pinfeed/mysql-password",
           .help = "File that holds the password, and nothing else.",
           .details = "A newline at its end is not part of the password. The service needs no setting here: systemd hands "
@@ -114,7 +115,7 @@ const struct setting settings[] = {
                      "posts are random, between 0 and 2/rate seconds. Fractions are fine: 0.1 is a post every ten "
                      "seconds." },
         { .section = "emulate", .key = "posts", .type = SETTING_WIDE, IN_CONFIG(emulate_posts), .least = 1,
-          .most = UINT64_MAX, .example = "500", .normal_words = "no end",
+          .most = 1000000000000, .example = "500", .normal_words = "no end",
           .help = "Stop after that many posts." },
         { .section = "emulate", .key = "seed", .type = SETTING_WIDE, IN_CONFIG(emulate_seed), .most = UINT64_MAX,
           .example = "100", .normal_words = "real randomness, different after each start",
@@ -164,6 +165,6 @@ const struct setting settings[] = {
           .details = "The notebooks behind the S3 sink read partition 0 only: with more than one they miss rows." },
         { .section = "stream", .key = "replication_factor", .type = SETTING_COUNT, IN_STREAM(replication_factor),
           .least = 1, .most = 100, .normal = "-1",
-          .help = "Replicas of the topic when --create-topics makes it." },
+          .help = "Replicas of the topic when --create-topics makes it; -1: the cluster's default." },
         {},
 };

@@ -87,7 +87,7 @@ static void config_reads_every_setting(void **state) {
                 "[kafka]\nbootstrap.servers = a:1,b:2\nlinger.ms = 5\nsasl.password = \"x # y\"\nempty =\n"
                 "[aws]\nregion = eu-west-1\nprofile = p\nrole_arn = arn:aws:iam::123456789012:role/x\nexternal_id = e-1\n"
                 "session_name = s1\n"
-                "[emulate]\nrate = 2.5e3\nposts = 18446744073709551615\nseed = 0\n"
+                "[emulate]\nrate = 2.5e3\nposts = 1000000000000\nseed = 0\n"
                 "[replay]\ngroup = students\nexactly_once = OFF\nrate = .5\n"
                 "[stream pin]\ncolumns = index, title\nwhere = `index` < 10\npartitions = 3\nreplication_factor = 2\n"
                 "[stream  mine]\ntable = t\nkey = k\ntopic = other\npartitions = -1\n");
@@ -116,7 +116,7 @@ static void config_reads_every_setting(void **state) {
         assert_string_equal(c->aws_external_id, "e-1");
         assert_string_equal(c->aws_session_name, "s1");
         assert_true(c->emulate_rate == 2500);
-        assert_true(c->emulate_posts == UINT64_MAX);
+        assert_true(c->emulate_posts == 1000000000000);
         assert_true(c->emulate_seeded && c->emulate_seed == 0);
         assert_string_equal(c->replay_group, "students");
         assert_false(c->replay_exactly_once);
@@ -210,7 +210,7 @@ static void config_refuses_wrong_values_with_what_is_accepted(void **state) {
         assert_refused("[emulate]\nseed = 18446744073709551616\n",
                        "FILE:2: [emulate] seed must be a whole number from 0 to 18446744073709551615", NULL);
         assert_refused("[emulate]\nposts = 0\n",
-                       "FILE:2: [emulate] posts must be a whole number from 1 to 18446744073709551615", NULL);
+                       "FILE:2: [emulate] posts must be a whole number from 1 to 1000000000000", NULL);
         assert_refused("[pinfeed]\nlog_level = loud\n",
                        "FILE:2: [pinfeed] log_level must be error, warning, notice, info or debug", NULL);
         assert_refused("[replay]\nexactly_once = S3CRET\n", "FILE:2: [replay] exactly_once must be yes or no", NULL);
@@ -453,6 +453,37 @@ static void config_finish_takes_what_systemd_provides(void **state) {
         clear_environment(NULL);
 }
 
+static void config_finish_finds_the_password_file_beside_the_configuration(void **state) {
+        char directory[] = "/tmp/test_config.XXXXXX";
+        _cleanup_free_ char *password = NULL, *file = NULL;
+        struct config *c = config_new();
+        struct error e = {};
+        FILE *f;
+
+        (void) state;
+        assert_non_null(mkdtemp(directory));
+        password = mem_format("%s/mysql-password", directory);
+        file = mem_format("%s/pinfeed.conf", directory);
+        f = fopen(file, "w");
+        fputs(MINIMAL, f);
+        fclose(f);
+        assert_int_equal(config_read_file(c, file, false, &e), 0);
+        assert_int_equal(config_finish(c, everything, &e), 0);
+        assert_null(c->mysql_password_file);
+        config_free(c);
+
+        fclose(fopen(password, "w"));
+        c = config_new();
+        assert_int_equal(config_read_file(c, file, false, &e), 0);
+        assert_int_equal(config_finish(c, everything, &e), 0);
+        assert_string_equal(c->mysql_password_file, password);
+        assert_string_equal(config_origin(c, "mysql", "password_file"), file);
+        config_free(c);
+        unlink(password);
+        unlink(file);
+        rmdir(directory);
+}
+
 static void config_empty_value_means_the_default(void **state) {
         struct config *c = finished(MINIMAL "[pinfeed]\nstats_interval =\nlog_level =   # later\n[stream pin]\ntopic = \"\"\n"
                                     "[replay]\nrate =\n[emulate]\nseed =\n");
@@ -502,6 +533,10 @@ static void config_read_file_says_what_is_wrong_with_it(void **state) {
         assert_int_equal(c->mysql_port, 17);
         unlink(path);
         assert_int_equal(config_read_file(c, path, true, &e), 1);
+        assert_int_equal(config_finish(c, everything, &e), -1);
+        assert_string_equal(e.what, "[pinfeed] user_id isn't set");
+        assert_non_null(strstr(e.hint, path));
+        assert_non_null(strstr(e.hint, "0ac1babf620d"));
         assert_int_equal(config_read_file(c, path, false, &e), -1);
         assert_int_equal(e.class, ERROR_REFUSED);
         assert_non_null(strstr(e.what, path));
@@ -535,7 +570,7 @@ static void config_sample_is_all_comments_and_valid(void **state) {
         for (char *line = strtok(sample, "\n"); line; line = strtok(NULL, "\n")) {
                 assert_true(line[0] == '#' || line[0] == '[');
                 /* Examples stand on one line, however long; sentences don't. */
-                assert_true(strlen(line) <= 110 || strncmp(line, "#bootstrap", 10) == 0);
+                assert_true(strlen(line) <= 90 || strncmp(line, "#bootstrap", 10) == 0);
         }
         config_free(c);
         config_free(bare);
@@ -586,6 +621,7 @@ int main(void) {
                 cmocka_unit_test(config_finish_says_what_is_missing),
                 cmocka_unit_test(config_finish_refuses_a_topic_that_kafka_would),
                 cmocka_unit_test(config_finish_takes_what_systemd_provides),
+                cmocka_unit_test(config_finish_finds_the_password_file_beside_the_configuration),
                 cmocka_unit_test(config_empty_value_means_the_default),
                 cmocka_unit_test(config_keeps_a_pasted_java_properties_file),
                 cmocka_unit_test(config_read_file_says_what_is_wrong_with_it),

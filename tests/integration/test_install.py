@@ -1,0 +1,138 @@
+"""`make install` puts everything where it belongs and leaves alone what somebody edited."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+INSTALLED = {
+    "usr/local/bin/pinfeed": 0o755,
+    "usr/local/share/man/man8/pinfeed.8": 0o644,
+    "usr/local/share/man/man5/pinfeed.conf.5": 0o644,
+    "usr/local/share/doc/pinfeed/pinfeed.conf.sample": 0o644,
+    "usr/local/lib/systemd/system/pinfeed.service": 0o644,
+    "usr/local/lib/systemd/system/pinfeed-replay.service": 0o644,
+    "usr/local/lib/sysusers.d/pinfeed.conf": 0o644,
+    "usr/local/lib/systemd/catalog/pinfeed.catalog": 0o644,
+    "etc/pinfeed/pinfeed.conf": 0o644,
+}
+
+
+def make(*arguments):
+    """Never with an empty DESTDIR: that would touch the machine's own systemd."""
+    assert any(a.startswith("DESTDIR=") and a != "DESTDIR=" for a in arguments)
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    answer = subprocess.run(
+        ["make", "-C", ROOT, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def files_below(root):
+    return {str(p.relative_to(root)): p.stat().st_mode & 0o777 for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def destdir(tmp_path):
+    old = os.umask(0o077)  # a careful root's: what is installed must be readable all the same
+    yield tmp_path
+    os.umask(old)
+
+
+def test_everything_is_where_it_belongs(destdir):
+    words = make("install", f"DESTDIR={destdir}")
+    files = files_below(destdir)
+    examples = {f for f in files if f.startswith(("usr/local/share/doc/pinfeed/iam/", "usr/local/share/doc/pinfeed/msk-"))}
+    assert {f: files[f] for f in files.keys() - examples} == INSTALLED
+    assert len(examples) == len([p for d in ("iam", "msk-connect") for p in (ROOT / "etc" / d).glob("*")])
+    assert (destdir / "etc/pinfeed").stat().st_mode & 0o777 == 0o755
+    for wanted in ("/etc/pinfeed/pinfeed.conf", "/etc/pinfeed/mysql-password", "0600", "pinfeed --check"):
+        assert wanted in words
+    assert not (destdir / "etc/pinfeed/mysql-password").exists()
+
+
+def test_an_edited_configuration_is_never_overwritten(destdir):
+    make("install", f"DESTDIR={destdir}")
+    configuration = destdir / "etc/pinfeed/pinfeed.conf"
+    sample = destdir / "usr/local/share/doc/pinfeed/pinfeed.conf.sample"
+    assert configuration.read_text() == sample.read_text()
+    configuration.write_text("[pinfeed]\nuser_id = mine\n")
+    configuration.chmod(0o640)
+    sample.write_text("old")
+    make("install", f"DESTDIR={destdir}")
+    assert configuration.read_text() == "[pinfeed]\nuser_id = mine\n"
+    assert configuration.stat().st_mode & 0o777 == 0o640
+    assert "bootstrap.servers" in sample.read_text()
+
+    make("uninstall", f"DESTDIR={destdir}")
+    assert files_below(destdir) == {"etc/pinfeed/pinfeed.conf": 0o640}
+
+
+def test_uninstall_leaves_nothing_that_was_not_edited(destdir):
+    make("install", f"DESTDIR={destdir}")
+    make("uninstall", f"DESTDIR={destdir}")
+    assert files_below(destdir) == {}
+    assert not (destdir / "etc/pinfeed").exists()
+
+
+def test_prefix_and_sysconfdir_are_honoured(destdir):
+    make("install", f"DESTDIR={destdir}", "prefix=/opt/p", "sysconfdir=/opt/etc")
+    assert all(f.startswith(("opt/p/", "opt/etc/pinfeed/")) for f in files_below(destdir))
+    unit = (destdir / "opt/p/lib/systemd/system/pinfeed.service").read_text()
+    assert "ExecStart=/opt/p/bin/pinfeed --config=/opt/etc/pinfeed/pinfeed.conf" in unit
+    assert "@" not in unit.replace("@system-service", "").replace("@privileged", "").replace("@resources", "")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is missing: install systemd")
+def test_systemd_finds_no_fault_with_the_units(destdir):
+    # The units name the program by its real path, so that systemd can look at it.
+    make("install", "DESTDIR=/", f"prefix={destdir}/usr", f"sysconfdir={destdir}/etc")
+    units = sorted((destdir / "usr/lib/systemd/system").glob("*.service"))
+    assert len(units) == 2
+    answer = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=60, check=False
+    )
+    faults = [line for line in answer.stderr.splitlines() if "pinfeed" in line]
+    assert not faults, faults
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is missing")
+@pytest.mark.parametrize("page", ["man8/pinfeed.8", "man5/pinfeed.conf.5"])
+def test_the_manual_has_no_fault_and_nothing_left_to_fill_in(destdir, page):
+    make("install", f"DESTDIR={destdir}")
+    path = destdir / "usr/local/share/man" / page
+    answer = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stdout
+    text = subprocess.run(
+        ["mandoc", "-T", "utf8", path], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.replace("\b", "")
+    assert "@" not in text
+
+
+@pytest.mark.skipif(not shutil.which("journalctl"), reason="journalctl is missing: install systemd")
+def test_the_catalog_compiles(destdir):
+    make("install", f"DESTDIR={destdir}", "catalogdir=/usr/lib/systemd/catalog")
+    answer = subprocess.run(
+        ["journalctl", f"--root={destdir}", "--update-catalog"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert (destdir / "var/lib/systemd/catalog/database").exists()
+
+
+def test_the_installed_program_reads_the_installed_configuration(destdir):
+    """As installed, everything is commented out: it says what to fill in first, with exit status 78."""
+    make("install", f"DESTDIR={destdir}")
+    answer = subprocess.run(
+        [destdir / "usr/local/bin/pinfeed", f"--config={destdir}/etc/pinfeed/pinfeed.conf", "--check"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert answer.returncode == 78
+    assert "user_id" in answer.stderr
