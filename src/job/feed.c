@@ -71,11 +71,21 @@ static uint64_t limiter_next_us(struct feed_run *run) {
 
 /* ---- rows ---- */
 
+static int begin(struct feed *f, uint64_t now_us, struct error *e) {
+        int r = f->run->exactly_once ? producer_begin(f->connection.producer, e) : 0;
+
+        f->open = r == 0;
+        f->opened_us = now_us;
+        return r;
+}
+
 static int commit(struct feed *f, bool done, struct error *e) {
         int r;
 
         worker_alive(f->connection.worker);
-        r = feed_commit(f, done, e);
+        r = f->open ? 0 : begin(f, clock_monotonic_us(), e);     /* the cursor alone is a transaction, too */
+        if (r == 0)
+                r = feed_commit(f, done, e);
         worker_alive(f->connection.worker);
         return r;
 }
@@ -141,14 +151,6 @@ static int send_row(struct feed *f, const struct key *key, struct error *e) {
                 return error_hint(e, "Raise message.max.bytes (and the topic's max.message.bytes), or leave columns out with "
                                   "`columns`.");
         }
-        return r;
-}
-
-static int begin(struct feed *f, uint64_t now_us, struct error *e) {
-        int r = f->run->exactly_once ? producer_begin(f->connection.producer, e) : 0;
-
-        f->open = r == 0;
-        f->opened_us = now_us;
         return r;
 }
 
@@ -348,7 +350,7 @@ static int announce(struct feed *f, struct error *e) {
                     f->run->restart ? "again from the first key (--restart): readers will see every row once more"
                                     : f->run->from ? "at --from" : "at the first key",
                     (unsigned long long) f->progress.total);
-        if (extent > 0)
+        if (extent > 0 && (!f->found || f->run->restart))
                 service_log(service, SERVICE_NOTICE, MESSAGE_NOTE, &field, 1, "topic %s already holds %llu records that are not of this "
                             "replay: they stay where they are", f->stream.config->topic, (unsigned long long) extent);
         return 0;
@@ -430,8 +432,6 @@ static int attempt(struct feed *f, struct error *e) {
         if (r == 0)
                 r = announce(f, e);
         /* The claim: proves every right before the first record, and tells whom we fenced who we are. */
-        if (r == 0)
-                r = begin(f, clock_monotonic_us(), e);
         if (r == 0)
                 r = commit(f, false, e);
         if (r != 0)

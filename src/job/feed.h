@@ -48,6 +48,7 @@ struct feed {
         bool has_first, has_resumed_from;
         uint64_t began_us, ended_us;
         uint64_t missed;                        /* rows that appeared below the cursor */
+        bool found;                             /* there was a cursor */
         bool announced, verified;               /* what is said and told once was */
         bool restarted;                         /* --restart was committed by this process */
         bool stuck;                             /* a producer could not be ended */

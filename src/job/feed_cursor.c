@@ -176,6 +176,7 @@ int feed_settle_cursor(struct feed *f, struct error *e) {
         if (bounded && strcmp(f->at->id, id) != 0)
                 f->at->present = false;
         /* A --restart that was killed goes on as that restart, it does not begin once more; this process's own, too. */
+        f->found = f->at->present;
         changed = *f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0;
         again = f->run->restart && !f->restarted && (changed || !(f->at->present && f->at->restart && !f->at->done));
         if (changed && !again)
