@@ -112,8 +112,12 @@ install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
 	install -D -m 644 systemd/pinfeed.sysusers $(DESTDIR)$(sysusersdir)/pinfeed.conf
 	install -D -m 644 systemd/pinfeed.catalog $(DESTDIR)$(catalogdir)/pinfeed.catalog
 
+.PHONY: install
+install: $(BUILD)/pinfeed install-systemd   ## install below prefix; DESTDIR, prefix and sysconfdir are honoured
+	install -D -m 755 $(BUILD)/pinfeed $(DESTDIR)$(bindir)/pinfeed
+
 .PHONY: check-service
-check-service:                              ## boot systemd in a container and try the units (needs root)
+check-service: $(BUILD)/pinfeed             ## boot systemd in a container and try the units there (needs root)
 	$(PYTHON) -m pytest tests/service $(PYTEST_ARGS)
 
 # What scripts/install-deps fetched for the tests.

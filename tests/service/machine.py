@@ -26,7 +26,7 @@ set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-cp -a "$2/." "$1/root/"
+cp -a "$2"/* "$1/root/"
 exec systemd-nspawn --quiet --directory="$1/root" --keep-unit --register=no --link-journal=no --private-network \\
         --console=pipe --boot systemd.unit=basic.target
 """
