@@ -68,7 +68,7 @@ static const struct answer {
         { ER_RECORD_FILE_FULL, ERROR_FAILED, HINT_SPACE },
         { ER_DISK_FULL, ERROR_FAILED, HINT_SPACE },
         { ER_OUT_OF_SORTMEMORY, ERROR_FAILED, HINT_SPACE },
-        { CR_CONNECTION_ERROR, ERROR_UNREACHABLE, "Check [mysql] socket, and that the server runs." },
+        { CR_CONNECTION_ERROR, ERROR_UNREACHABLE, HINT_REACH },
         { CR_CONN_HOST_ERROR, ERROR_UNREACHABLE, HINT_REACH },
         { CR_UNKNOWN_HOST, ERROR_UNREACHABLE, "Check [mysql] host, and this machine's DNS." },
         { CR_SERVER_GONE_ERROR, ERROR_UNREACHABLE, NULL },
@@ -118,11 +118,15 @@ static void set_hint(struct error *e, const struct database *db, const char *hin
 
 /* The server's words in one line. */
 static char *one_line(const char *words) {
+        static const char in_progress[] = " (115)";     /* Connector/C's reason for any connect over TCP that failed */
         char *copy = mem_copy_string(words);
+        size_t length = strlen(copy);
 
         for (char *p = copy; *p; p++)
                 if ((unsigned char) *p < ' ')
                         *p = ' ';
+        if (length > strlen(in_progress) && strcmp(copy + length - strlen(in_progress), in_progress) == 0)
+                copy[length - strlen(in_progress)] = 0;
         return copy;
 }
 
@@ -146,6 +150,8 @@ int database_error(struct database *db, struct error *e, const char *doing) {
                               "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the "
                               "name in its certificate.";
         }
+        if (number == CR_CONNECTION_ERROR && db->login.socket)
+                answer.hint = "Check [mysql] socket, and that the server runs.";
         error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->place);
         if (answer.hint)
                 set_hint(e, db, answer.hint);

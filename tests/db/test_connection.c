@@ -1,0 +1,469 @@
+/* Logging in, and what happens when the server says no, says nothing, or goes away. */
+#include "db.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char password[] = "s3cret 'quoted\" \\pass";
+
+/* As the account pin over TCP. */
+static struct table_login pin_login(const char *password_file) {
+        return (struct table_login) {
+                .host = "localhost", .port = (unsigned) atoi(getenv("PINFEED_TEST_MYSQL_PORT")), .user = "pin",
+                .database = "pinfeed_test", .password_file = password_file, .timeout_ms = 5000,
+        };
+}
+
+static int set_up(void **state) {
+        if (admin_set_up(state) < 0)
+                return -1;
+        admin_run("CREATE OR REPLACE USER pin@'%%' IDENTIFIED BY 's3cret \\'quoted\" \\\\pass'");
+        admin_run("GRANT SELECT ON pinfeed_test.* TO pin@'%%'");
+        admin_run("CREATE OR REPLACE TABLE many (k INT PRIMARY KEY, filler VARCHAR(1000))");
+        admin_run("INSERT INTO many SELECT seq, REPEAT('x', 1000) FROM seq_1_to_100000");
+        return 0;
+}
+
+static struct table *describe_many(struct database *db, const char *where) {
+        return describe(db, &(struct table_spec) { .name = "many", .key = "k", .where = where });
+}
+
+static uint64_t ms_since(uint64_t start_us) {
+        return (clock_monotonic_us() - start_us) / 1000;
+}
+
+static void refuse(const struct table_login *login, struct error *e) {
+        struct database *db;
+
+        assert_int_equal(database_open(login, &db, e), -1);
+        assert_null(strstr(e->what, password));
+        assert_null(strstr(e->hint, password));
+}
+
+/* ---- logging in ---- */
+
+static void password_file_may_end_in_one_newline(void **state) {
+        static const char *const endings[] = { "", "\n", "\r\n" };
+        struct database *db;
+        struct error e;
+        char path[256], text[128];
+
+        (void) state;
+        for (size_t i = 0; i < 3; i++) {
+                struct table_login login = pin_login(path);
+
+                snprintf(text, sizeof text, "%s%s", password, endings[i]);
+                write_file("password", text, path);
+                if (database_open(&login, &db, &e) < 0)
+                        fail_msg("%s", e.what);
+                database_close(db);
+        }
+}
+
+static void wrong_logins_are_refused_with_what_to_do(void **state) {
+        struct table_login login;
+        struct error e;
+        char path[256];
+
+        (void) state;
+        write_file("password", "another\n", path);
+        login = pin_login(path);
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "Access denied", "localhost:", "password_file");
+
+        login = pin_login(NULL);
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "using password: NO", "password_file");
+
+        login = pin_login("/nonexistent/password");
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "/nonexistent/password", "No such file", "password_file");
+
+        write_file("password", "s3cret 'quoted\" \\pass\nand more\n", path);
+        login = pin_login(path);
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "nothing else");
+
+        write_file("password", password, path);
+        login.database = "nope";
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "nope", "GRANT SELECT ON `nope`.* TO 'pin'");
+        admin_run("GRANT SELECT ON nope.* TO pin@'%%'");
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "Unknown database 'nope'", "[mysql] database");
+        admin_run("REVOKE SELECT ON nope.* FROM pin@'%%'");
+}
+
+static void nobody_there_is_unreachable(void **state) {
+        struct table_login login = pin_login(NULL);
+        struct error e;
+
+        (void) state;
+        login.port = 1;
+        refuse(&login, &e);
+        assert_error(&e, ERROR_UNREACHABLE, "localhost:1", "security group", "3306");
+
+        login.socket = "/nonexistent/socket";
+        refuse(&login, &e);
+        assert_error(&e, ERROR_UNREACHABLE, "/nonexistent/socket", "[mysql] socket");
+
+        login = pin_login(NULL);
+        login.host = "nope.invalid";
+        refuse(&login, &e);
+        assert_error(&e, ERROR_UNREACHABLE, "nope.invalid");
+}
+
+static void a_full_server_is_unreachable_for_now(void **state) {
+        struct table_login login;
+        struct database *db;
+        struct error e;
+        char path[256];
+
+        (void) state;
+        write_file("password", password, path);
+        login = pin_login(path);
+        admin_run("ALTER USER pin@'%%' WITH MAX_USER_CONNECTIONS 1");
+        assert_int_equal(database_open(&login, &db, &e), 0);
+        refuse(&login, &e);
+        admin_run("ALTER USER pin@'%%' WITH MAX_USER_CONNECTIONS 0");
+        database_close(db);
+        assert_error(&e, ERROR_UNREACHABLE, "pin", "trying again");
+}
+
+static char *session_value(struct database *db, const char *query) {
+        MYSQL_RES *result;
+        struct error e;
+        MYSQL_ROW row;
+        char *value;
+
+        buffer_append_string(&db->sql, query);
+        if (database_query_small(db, &result, &e, "ask") < 0)
+                fail_msg("%s", e.what);
+        row = mysql_fetch_row(result);
+        value = mem_copy_string(row[mysql_num_fields(result) - 1]);
+        mysql_free_result(result);
+        return value;
+}
+
+static void tls_is_used_when_offered_and_verified_with_a_ca(void **state) {
+        struct table_login login;
+        struct database *db;
+        struct error e;
+        char path[256];
+
+        (void) state;
+        write_file("password", password, path);
+        login = pin_login(path);
+        for (int verify = 0; verify < 2; verify++) {
+                _cleanup_free_ char *cipher = NULL;
+
+                login.ssl_ca = verify ? getenv("PINFEED_TEST_MYSQL_CA") : NULL;
+                if (database_open(&login, &db, &e) < 0)
+                        fail_msg("%s", e.what);
+                cipher = session_value(db, "SHOW SESSION STATUS LIKE 'Ssl_cipher'");
+                assert_true(strlen(cipher) > 0);
+                database_close(db);
+        }
+        login.ssl_ca = getenv("PINFEED_TEST_OTHER_CA");
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "ssl_ca");
+        login.ssl_ca = "/nonexistent/ca.pem";
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "ssl_ca");
+        login.ssl_ca = getenv("PINFEED_TEST_MYSQL_CA");
+        login.host = "127.0.0.1";               /* not in the certificate */
+        refuse(&login, &e);
+        assert_error(&e, ERROR_REFUSED, "ssl_ca", "name in its certificate");
+}
+
+static void missing_rights_name_the_grant(void **state) {
+        struct table_login login;
+        struct database *db;
+        struct table *t;
+        struct error e;
+        char path[256], *keys;
+
+        (void) state;
+        write_file("password", password, path);
+        login = pin_login(path);
+        admin_run("CREATE OR REPLACE TABLE rights (k INT PRIMARY KEY, a INT, b INT)");
+        admin_run("CREATE OR REPLACE USER some@'%%' IDENTIFIED BY 's3cret \\'quoted\" \\\\pass'");
+        admin_run("GRANT SELECT (k, a) ON pinfeed_test.rights TO some@'%%'");
+        login.user = "some";
+        assert_int_equal(database_open(&login, &db, &e), 0);
+        assert_int_equal(table_describe(db, &(struct table_spec) { .name = "many", .key = "k" }, &t, &e), -1);
+        assert_error(&e, ERROR_REFUSED, "many", "denied", "GRANT SELECT ON `pinfeed_test`.* TO 'some'");
+        assert_int_equal(table_describe(db, &(struct table_spec) { .name = "rights", .key = "k", .where = "b = 1" }, &t, &e),
+                         -1);
+        assert_error(&e, ERROR_REFUSED, "'b'", "denied", "GRANT");
+
+        /* What may be read is enough. */
+        t = describe(db, &(struct table_spec) { .name = "rights", .key = "k", .columns = "k,a" });
+        keys = read_keys(db, t, NULL, false, NULL, 0);
+        assert_string_equal(keys, "");
+        free(keys);
+        table_free(t);
+        database_close(db);
+}
+
+/* ---- streams ---- */
+
+static size_t resident_bytes(void) {
+        unsigned long size, resident;
+        FILE *f = fopen("/proc/self/statm", "r");
+
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%lu %lu", &size, &resident), 2);
+        fclose(f);
+        return resident * (size_t) sysconf(_SC_PAGESIZE);
+}
+
+static void a_large_table_streams_without_filling_memory(void **state) {
+        struct database *db = open_database(10000);
+        struct table *t = describe_many(db, NULL);
+        struct table_reader *r;
+        size_t rows = 0, before, grown = 0;
+        struct error e;
+        struct row row;
+        struct key key;
+        int n;
+
+        (void) state;
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        assert_int_equal(table_next(r, &row, &key, &e), 0);
+        before = resident_bytes();
+        while ((n = table_next(r, &row, &key, &e)) == 0)
+                if (++rows % 10000 == 0 && resident_bytes() > before + grown)
+                        grown = resident_bytes() - before;
+        assert_int_equal(n, 1);
+        assert_int_equal(rows, 99999);
+        assert_true(grown < 4 << 20);
+        assert_true(table_reader_close(r));
+        table_free(t);
+        database_close(db);
+}
+
+static void closing_a_stream_early_is_quick_and_costs_the_connection(void **state) {
+        struct database *db = open_database(10000);
+        struct table *t = describe_many(db, NULL);
+        struct table_reader *r;
+        uint64_t start_us, count;
+        struct error e;
+        struct row row;
+        struct key key;
+
+        (void) state;
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        assert_int_equal(table_next(r, &row, &key, &e), 0);
+        start_us = clock_monotonic_us();
+        assert_false(table_reader_close(r));
+        assert_int_equal(table_count(db, t, NULL, false, NULL, &count, &e), -1);
+        assert_error(&e, ERROR_UNREACHABLE, "closed");
+        database_close(db);
+        assert_true(ms_since(start_us) < 500);
+        table_free(t);
+}
+
+static void the_server_waits_for_a_reader_that_is_held_up(void **state) {
+        struct table_reader *r;
+        struct database *db;
+        struct table *t;
+        struct error e;
+        struct row row;
+        struct key key;
+        size_t rows = 1;
+        int n;
+
+        (void) state;
+        admin_run("SET GLOBAL net_write_timeout = 1");
+        db = open_database(1000);
+        t = describe_many(db, NULL);
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        assert_int_equal(table_next(r, &row, &key, &e), 0);
+        usleep(2500000);                /* longer than the server's own time-out, and than ours */
+        while ((n = table_next(r, &row, &key, &e)) == 0)
+                rows++;
+        admin_run("SET GLOBAL net_write_timeout = 60");
+        assert_int_equal(n, 1);
+        assert_int_equal(rows, 100000);
+        table_reader_close(r);
+        table_free(t);
+        database_close(db);
+}
+
+/* Reads to the end and expects it to be an error. */
+static void read_until_error(struct table_reader *r, struct error *e) {
+        struct row row;
+        struct key key;
+        int n;
+
+        while ((n = table_next(r, &row, &key, e)) == 0)
+                ;
+        assert_int_equal(n, -1);
+}
+
+static void a_killed_connection_is_unreachable(void **state) {
+        struct database *db = open_database(10000);
+        struct table *t = describe_many(db, NULL);
+        struct table_reader *r;
+        struct error e;
+        struct row row;
+        struct key key;
+
+        (void) state;
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        assert_int_equal(table_next(r, &row, &key, &e), 0);
+        admin_run("KILL %lu", mysql_thread_id(db->mysql));
+        read_until_error(r, &e);
+        assert_error(&e, ERROR_UNREACHABLE, "many");
+        assert_false(table_reader_close(r));
+        table_free(t);
+        database_close(db);
+}
+
+/* ---- silence ---- */
+
+static void a_slow_query_is_waited_for_longer_than_the_timeout(void **state) {
+        struct database *db = open_database(300);
+        struct table *t = describe_many(db, "SLEEP(IF(k = 1, 2, 0)) = 0");
+        uint64_t start_us = clock_monotonic_us();
+        char *keys;
+
+        (void) state;
+        keys = read_keys(db, t, NULL, false, "2", 0);
+        assert_string_equal(keys, "1|2");
+        assert_true(ms_since(start_us) >= 2000);
+        free(keys);
+        table_free(t);
+        database_close(db);
+}
+
+static void *cancel_when_asked(void *arg) {
+        struct database *db = arg;
+        _cleanup_free_ char *running = NULL;
+
+        for (int i = 0; i < 500 && (!running || strcmp(running, "0") == 0); i++) {
+                free(running);
+                running = admin_ask("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = %lu AND INFO LIKE "
+                                    "'%%SLEEP(60)%%'", mysql_thread_id(db->mysql));
+                usleep(10000);
+        }
+        database_cancel(db);
+        return NULL;
+}
+
+static void cancelling_from_another_thread_ends_a_call_at_once(void **state) {
+        struct database *db = open_database(10000);
+        struct table *t = describe_many(db, "SLEEP(60) = 0");
+        uint64_t start_us = clock_monotonic_us(), count;
+        struct table_reader *r;
+        pthread_t thread;
+        struct error e;
+
+        (void) state;
+        pthread_create(&thread, NULL, cancel_when_asked, db);
+        if (table_read(db, t, NULL, false, NULL, 0, &r, &e) == 0) {
+                read_until_error(r, &e);
+                table_reader_close(r);
+        }
+        pthread_join(thread, NULL);
+        assert_true(ms_since(start_us) < 6000);
+        assert_error(&e, ERROR_UNREACHABLE, "stopped");
+        assert_int_equal(table_count(db, t, NULL, false, NULL, &count, &e), -1);
+        table_free(t);
+        database_close(db);
+}
+
+static pid_t server(void) {
+        return atoi(getenv("PINFEED_TEST_MYSQL_PID"));
+}
+
+/* The server is frozen in the middle of a stream, on a Unix socket and (with TLS) on TCP. */
+static void a_frozen_server_ends_the_call_and_closing_does_not_hang(void **state) {
+        char path[256];
+
+        (void) state;
+        write_file("password", password, path);
+        for (int tcp = 0; tcp < 2; tcp++) {
+                struct table_login login = pin_login(path);
+                struct table_reader *r;
+                struct database *db;
+                uint64_t start_us;
+                struct table *t;
+                struct error e;
+                struct row row;
+                struct key key;
+
+                login.timeout_ms = 1000;
+                if (!tcp)
+                        db = open_database(1000);
+                else
+                        assert_int_equal(database_open(&login, &db, &e), 0);
+                t = describe_many(db, NULL);
+                assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+                assert_int_equal(table_next(r, &row, &key, &e), 0);
+                kill(server(), SIGSTOP);
+                start_us = clock_monotonic_us();
+                read_until_error(r, &e);
+                assert_true(ms_since(start_us) < 5000);
+                assert_error(&e, ERROR_UNREACHABLE, "silent");
+                assert_false(table_reader_close(r));
+                start_us = clock_monotonic_us();
+                database_close(db);
+                assert_true(ms_since(start_us) < 2000);
+                kill(server(), SIGCONT);
+                table_free(t);
+        }
+}
+
+static void a_frozen_server_ends_logging_in_and_an_idle_connection_closes(void **state) {
+        struct table_login login;
+        struct database *idle;
+        uint64_t start_us;
+        struct error e;
+        char path[256];
+
+        (void) state;
+        write_file("password", password, path);
+        login = pin_login(path);
+        login.timeout_ms = 1000;
+        assert_int_equal(database_open(&login, &idle, &e), 0);
+        kill(server(), SIGSTOP);
+        start_us = clock_monotonic_us();
+        database_close(idle);
+        assert_true(ms_since(start_us) < 1000);
+        start_us = clock_monotonic_us();
+        refuse(&login, &e);
+        kill(server(), SIGCONT);
+        assert_true(ms_since(start_us) < 4000);
+        assert_error(&e, ERROR_UNREACHABLE, "localhost:");
+}
+
+static int thaw(void **state) {
+        (void) state;
+        kill(server(), SIGCONT);
+        return 0;
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(password_file_may_end_in_one_newline),
+                cmocka_unit_test(wrong_logins_are_refused_with_what_to_do),
+                cmocka_unit_test(nobody_there_is_unreachable),
+                cmocka_unit_test(a_full_server_is_unreachable_for_now),
+                cmocka_unit_test(tls_is_used_when_offered_and_verified_with_a_ca),
+                cmocka_unit_test(missing_rights_name_the_grant),
+                cmocka_unit_test(a_large_table_streams_without_filling_memory),
+                cmocka_unit_test(closing_a_stream_early_is_quick_and_costs_the_connection),
+                cmocka_unit_test(the_server_waits_for_a_reader_that_is_held_up),
+                cmocka_unit_test(a_killed_connection_is_unreachable),
+                cmocka_unit_test(a_slow_query_is_waited_for_longer_than_the_timeout),
+                cmocka_unit_test(cancelling_from_another_thread_ends_a_call_at_once),
+                cmocka_unit_test_teardown(a_frozen_server_ends_the_call_and_closing_does_not_hang, thaw),
+                cmocka_unit_test_teardown(a_frozen_server_ends_logging_in_and_an_idle_connection_closes, thaw),
+        };
+
+        return cmocka_run_group_tests(tests, set_up, admin_tear_down);
+}

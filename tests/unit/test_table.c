@@ -1,0 +1,215 @@
+/* The parts of the table room that need no server. tests/db has the others. */
+#include "unit.h"
+
+#include "table/room.h"
+
+static struct table integer_table(void) {
+        return (struct table) {
+                .facts = { .key_kind = KEY_INTEGER },
+                .name = (char *) "pin", .quoted_name = (char *) "`pin`", .quoted_key = (char *) "`index`",
+                .select_list = (char *) "`index`,`title`", .order_by = (char *) "`index`",
+                .force_index = (char *) " FORCE INDEX (`PRIMARY`)", .key_literal = LITERAL_INTEGER,
+        };
+}
+
+static struct key key_of(const char *text) {
+        return (struct key) { text, strlen(text) };
+}
+
+#define assert_sql(call, expected) \
+        do { \
+                struct buffer sql = {}; \
+                assert_int_equal((call), 0); \
+                assert_string_equal(buffer_string(&sql), (expected)); \
+                buffer_free(&sql); \
+        } while (0)
+
+/* ---- SQL ---- */
+
+static void identifiers_cannot_be_broken_out_of(void **state) {
+        struct buffer sql = {};
+
+        (void) state;
+        query_identifier(&sql, "a`b``; DROP");
+        assert_string_equal(buffer_string(&sql), "`a``b````; DROP`");
+        buffer_free(&sql);
+}
+
+static void read_query_has_bounds_condition_order_and_limit(void **state) {
+        struct table t = integer_table();
+        struct key after = key_of("-5"), to = key_of("18446744073709551615");
+        struct range none = {}, both = { &after, &to, false }, from = { &after, NULL, true };
+        struct error e;
+
+        (void) state;
+        assert_sql(query_read(&sql, &t, &none, 0, &e),
+                   "SELECT `index`,`title` FROM `pin` FORCE INDEX (`PRIMARY`) WHERE TRUE ORDER BY `index`");
+        t.where = (char *) "a = 1 OR b = 2 -- x";
+        assert_sql(query_read(&sql, &t, &both, 10, &e),
+                   "SELECT `index`,`title` FROM `pin` FORCE INDEX (`PRIMARY`) WHERE TRUE AND `index` > -5 AND "
+                   "`index` <= 18446744073709551615 AND (a = 1 OR b = 2 -- x\n) ORDER BY `index` LIMIT 10");
+        t.where = NULL;
+        t.facts.key_nullable = true;
+        assert_sql(query_read(&sql, &t, &from, 0, &e),
+                   "SELECT `index`,`title` FROM `pin` FORCE INDEX (`PRIMARY`) WHERE `index` IS NOT NULL AND `index` >= -5 "
+                   "ORDER BY `index`");
+}
+
+static void text_keys_are_hexadecimal_literals(void **state) {
+        struct table t = integer_table();
+        struct key key = { "a'\0\\é", 6 }, empty = key_of("");
+        struct error e;
+
+        (void) state;
+        t.key_literal = LITERAL_TEXT;
+        assert_sql(query_key(&sql, &t, &key, false, &e), "_utf8mb4 X'6127005CC3A9'");
+        assert_sql(query_key(&sql, &t, &key, true, &e), "X'6127005CC3A9'");
+        assert_sql(query_key(&sql, &t, &empty, false, &e), "_utf8mb4 X''");
+        t.key_literal = LITERAL_BYTES;
+        assert_sql(query_key(&sql, &t, &key, false, &e), "X'6127005CC3A9'");
+}
+
+static void text_without_a_unique_index_is_compared_as_bytes(void **state) {
+        struct table t = integer_table();
+        struct key after = key_of("A");
+        struct error e;
+
+        (void) state;
+        t.key_literal = LITERAL_TEXT;
+        t.key_as_bytes = true;
+        assert_sql(query_count(&sql, &t, &(struct range) { &after, NULL, false }, &e),
+                   "SELECT COUNT(*) FROM `pin` WHERE TRUE AND CAST(CONVERT(`index` USING utf8mb4) AS BINARY) > X'41'");
+        assert_sql(query_fetch(&sql, &t, &after, 1, &e),
+                   "SELECT `index`,`title` FROM `pin` WHERE `index` IN (_utf8mb4 X'41') AND "
+                   "CAST(CONVERT(`index` USING utf8mb4) AS BINARY) IN (X'41')");
+}
+
+static void a_key_that_is_none_never_becomes_sql(void **state) {
+        static const struct {
+                enum key_literal literal;
+                const char *key;
+                size_t length;
+        } wrong[] = {
+                { LITERAL_INTEGER, "", 0 }, { LITERAL_INTEGER, "-", 1 }, { LITERAL_INTEGER, "1;", 2 },
+                { LITERAL_INTEGER, "1\0" "2", 3 }, { LITERAL_INTEGER, "0x10", 4 }, { LITERAL_INTEGER, "1.0", 3 },
+                { LITERAL_INTEGER, " 1", 2 }, { LITERAL_INTEGER, "+1", 2 },
+                { LITERAL_DECIMAL, "1.", 2 }, { LITERAL_DECIMAL, ".5", 2 }, { LITERAL_DECIMAL, "1.5.", 4 },
+                { LITERAL_DECIMAL, "1e5", 3 },
+                { LITERAL_TIME, "", 0 }, { LITERAL_TIME, "2020-01-01'", 11 }, { LITERAL_TIME, "2020\\", 5 },
+                { LITERAL_TIME, "2020\0", 5 }, { LITERAL_ADDRESS, "g", 1 }, { LITERAL_ADDRESS, "'", 1 },
+        };
+        struct table t = integer_table();
+        struct buffer sql = {};
+        struct error e;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+                struct key key = { wrong[i].key, wrong[i].length };
+
+                t.key_literal = wrong[i].literal;
+                assert_int_equal(query_key(&sql, &t, &key, false, &e), -1);
+                assert_int_equal(e.class, ERROR_USAGE);
+        }
+        buffer_free(&sql);
+}
+
+/* ---- keys ---- */
+
+static int sign(int n) {
+        return (n > 0) - (n < 0);
+}
+
+/* Each list is in ascending order; every pair is compared both ways. */
+static void keys_compare_as_the_server_orders_them(void **state) {
+        static const struct {
+                enum key_kind kind;
+                bool time_of_day;
+                const char *keys[12];
+        } lists[] = {
+                { KEY_INTEGER, false, { "-9223372036854775808", "-10", "-9", "-1", "0", "1", "9", "10", "9223372036854775807",
+                                        "9223372036854775808", "18446744073709551615" } },
+                { KEY_DECIMAL, false, { "-10.5", "-1.51", "-1.50", "-0.01", "0.00", "0.01", "0.1", "1.05", "1.5", "10" } },
+                { KEY_TEXT, false, { "", "A", "Z", "a", "a ", "aa", "b", "é", "東", "\xf0\x9f\x91\xa9" } },
+                { KEY_TIME, false, { "0000-00-00", "1999-12-31", "2020-01-02 03:04:05", "2020-01-02 03:04:06.5" } },
+                { KEY_TIME, true, { "-838:59:59.5", "-838:59:59.0", "-100:00:00.0", "-09:30:00.0", "00:00:00.0", "00:00:00.5",
+                                    "09:00:00.0", "100:00:00.0", "838:59:59.0" } },
+        };
+
+        (void) state;
+        for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+                struct table t = { .facts = { .key_kind = lists[l].kind }, .key_is_time_of_day = lists[l].time_of_day };
+
+                for (int i = 0; i < 12 && lists[l].keys[i]; i++)
+                        for (int j = 0; j < 12 && lists[l].keys[j]; j++) {
+                                struct key a = key_of(lists[l].keys[i]), b = key_of(lists[l].keys[j]);
+
+                                assert_int_equal(sign(key_compare(&t, &a, &b)), sign(i - j));
+                                assert_int_equal(key_equal(&a, &b), i == j);
+                        }
+        }
+}
+
+static void numbers_that_are_written_differently_are_the_same_key(void **state) {
+        static const char *const pairs[][2] = { { "00042", "42" }, { "-0", "0" }, { "1.50", "1.5" }, { "-0.00", "0" },
+                                                { "7", "7.000" } };
+        struct table t = { .facts = { .key_kind = KEY_DECIMAL } };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+                struct key a = key_of(pairs[i][0]), b = key_of(pairs[i][1]);
+
+                assert_int_equal(key_compare(&t, &a, &b), 0);
+        }
+}
+
+/* ---- types and fingerprints ---- */
+
+static void types_are_known_by_their_first_word(void **state) {
+        (void) state;
+        assert_int_equal(type_find("int(10) unsigned zerofill")->kind, COLUMN_INTEGER);
+        assert_int_equal(type_find("INT")->kind, COLUMN_INTEGER);
+        assert_int_equal(type_find("double unsigned")->kind, COLUMN_FLOAT);
+        assert_int_equal(type_find("enum('int','b')")->kind, COLUMN_TEXT);
+        assert_int_equal(type_find("datetime(6)")->kind, COLUMN_DATETIME);
+        assert_int_equal(type_find("date")->kind, COLUMN_TEXT);
+        assert_int_equal(type_find("something new(3)")->kind, COLUMN_TEXT);
+        assert_int_equal(type_find("something new(3)")->literal, LITERAL_NONE);
+        assert_int_equal(type_length("varchar(36)"), 36);
+        assert_int_equal(type_length("text"), 0);
+}
+
+static void fingerprints_tell_lists_apart(void **state) {
+        static const char *const lists[][3] = { { "ab", "c", "" }, { "a", "bc", "" }, { "a", "b", "c" }, { "abc", "", "" },
+                                                { "abc", NULL, "" }, { NULL, NULL, NULL } };
+        char prints[6][33];
+
+        (void) state;
+        for (int i = 0; i < 6; i++) {
+                struct fingerprint f;
+
+                fingerprint_begin(&f);
+                for (int j = 0; j < 3; j++)
+                        fingerprint_add(&f, lists[i][j]);
+                fingerprint_end(&f, prints[i]);
+                for (int j = 0; j < i; j++)
+                        assert_string_not_equal(prints[i], prints[j]);
+        }
+        /* Cursors hold it: it must be the same in every version. */
+        assert_string_equal(prints[2], "f4ca0125ce03acf7f48c545a3999d26e");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(identifiers_cannot_be_broken_out_of),
+                cmocka_unit_test(read_query_has_bounds_condition_order_and_limit),
+                cmocka_unit_test(text_keys_are_hexadecimal_literals),
+                cmocka_unit_test(text_without_a_unique_index_is_compared_as_bytes),
+                cmocka_unit_test(a_key_that_is_none_never_becomes_sql),
+                cmocka_unit_test(keys_compare_as_the_server_orders_them),
+                cmocka_unit_test(numbers_that_are_written_differently_are_the_same_key),
+                cmocka_unit_test(types_are_known_by_their_first_word),
+                cmocka_unit_test(fingerprints_tell_lists_apart),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
