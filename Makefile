@@ -112,10 +112,6 @@ install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
 	install -D -m 644 systemd/pinfeed.sysusers $(DESTDIR)$(sysusersdir)/pinfeed.conf
 	install -D -m 644 systemd/pinfeed.catalog $(DESTDIR)$(catalogdir)/pinfeed.catalog
 
-.PHONY: install
-install: $(BUILD)/pinfeed install-systemd   ## install below prefix; DESTDIR, prefix and sysconfdir are honoured
-	install -D -m 755 $(BUILD)/pinfeed $(DESTDIR)$(bindir)/pinfeed
-
 .PHONY: check-service
 check-service: $(BUILD)/pinfeed             ## boot systemd in a container and try the units there (needs root)
 	$(PYTHON) -m pytest tests/service $(PYTEST_ARGS)
@@ -134,10 +130,18 @@ integration: $(BUILD)/pinfeed               ## run the tests against a real Mari
 
 # One after the other, whatever -j says: the servers' summary comes last.
 .PHONY: check
-check:                                      ## all tests
-	@$(if $(wildcard scripts/check-layers),scripts/check-layers)
-	@$(MAKE) --no-print-directory unit WERROR=1
-	@$(MAKE) --no-print-directory integration WERROR=1
+check:                                      ## all tests but check-service and soak; under ten minutes
+	$(Q)scripts/check-layers
+	$(Q)$(MAKE) --no-print-directory unit WERROR=1
+	$(Q)$(MAKE) --no-print-directory unit db-tests WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined
+	$(Q)$(MAKE) --no-print-directory $(if $(wildcard tests/fuzz/*.c),fuzz-short)
+	$(Q)$(MAKE) --no-print-directory integration WERROR=1
+
+# The same integration tests with instrumented programs; slower, so CI runs it beside `check`.
+.PHONY: check-sanitized
+check-sanitized:                            ## the integration tests under AddressSanitizer and ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory integration WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined
+	$(Q)$(MAKE) --no-print-directory unit integration WERROR=1 BUILD=$(BUILD)/tsan SANITIZE=thread
 
 .PHONY: demo
 demo:                                       ## see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
