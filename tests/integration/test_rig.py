@@ -45,7 +45,7 @@ def rejection(kafka, token_function):
     return tokens.rejected[0].reason
 
 
-# ---- Kafka's IAM listener ----------------------------------------------------------------------------------------
+# ---- Kafka's IAM listener --------------------------------------------------------------------------------------------
 
 def test_a_token_by_awss_own_signer_is_accepted(kafka, user_id):
     me = kafka.allow(new_identity())
@@ -141,7 +141,7 @@ def test_the_right_to_a_transactional_id_can_be_taken_away(kafka):
     assert caught.value.args[0].name() == "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"
 
 
-# ---- Kafka's life --------------------------------------------------------------------------------------------------
+# ---- Kafka's life ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_kafka_keeps_its_data_and_ports_over_a_restart(kafka, user_id, end):
@@ -193,7 +193,7 @@ def test_topics_can_be_deleted(kafka, user_id):
     assert topic not in kafka.topics()
 
 
-# ---- MariaDB --------------------------------------------------------------------------------------------------------
+# ---- MariaDB ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_mariadb_keeps_its_data_and_port_over_a_restart(mariadb, database, end):
@@ -230,7 +230,7 @@ def test_mariadb_speaks_tls():
                 assert cursor.fetchone()[1]
 
 
-# ---- nothing stays behind -------------------------------------------------------------------------------------------
+# ---- nothing stays behind --------------------------------------------------------------------------------------------
 
 def test_servers_die_with_a_killed_test_run(tmp_path):
     script = ("import sys, time; sys.path.insert(0, sys.argv[1])\n"

@@ -130,7 +130,8 @@ def assumed_role(tmp_path, **more):
     write(tmp_path / "config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/writer\nsource_profile = base\n"
           "role_session_name = pinfeed\n" + "".join(f"{k} = {v}\n" for k, v in more.items()))
     me = Identity()
-    write(tmp_path / "credentials", f"[base]\naws_access_key_id = {me.access_key}\naws_secret_access_key = {me.secret}\n")
+    write(tmp_path / "credentials", f"[base]\naws_access_key_id = {me.access_key}\n"
+          f"aws_secret_access_key = {me.secret}\n")
     return me
 
 
@@ -146,7 +147,8 @@ def test_the_sdk_assumes_a_role(clean, tmp_path):
 
 @pytest.mark.parametrize("wrong, code", [
     ({"known": [Identity(secret="other")]}, "SignatureDoesNotMatch"), ({"known": []}, "InvalidClientTokenId"),
-    ({"known": [Identity()], "external_id": "abc"}, "AccessDenied"), ({"known": [Identity()], "roles": []}, "AccessDenied")])
+    ({"known": [Identity()], "external_id": "abc"}, "AccessDenied"),
+    ({"known": [Identity()], "roles": []}, "AccessDenied")])
 def test_sts_refuses_in_awss_words(clean, tmp_path, wrong, code):
     assumed_role(tmp_path)
     with Sts(**wrong) as sts:

@@ -14,8 +14,8 @@ def encoded(mariadb, database, columns, values):
 
 
 def test_numbers(mariadb, database):
-    columns = ("a BIGINT UNSIGNED, b INT(5) ZEROFILL, c DECIMAL(30,10), d FLOAT, e DOUBLE, f FLOAT, g DOUBLE, h BIT(10),"
-               " i TINYINT, j FLOAT, k2 YEAR, l INT(3) ZEROFILL, m FLOAT")
+    columns = ("a BIGINT UNSIGNED, b INT(5) ZEROFILL, c DECIMAL(30,10), d FLOAT, e DOUBLE, f FLOAT, g DOUBLE,"
+               " h BIT(10), i TINYINT, j FLOAT, k2 YEAR, l INT(3) ZEROFILL, m FLOAT")
     values = ("18446744073709551615, 42, 12345678901234567890.5, 5, 5, -0.375174, 1e300, b'1000000001', -7, 16777217, "
               "2024, 0, 1e-7")
     assert encoded(mariadb, database, columns, values) == (
@@ -33,10 +33,10 @@ def test_text(mariadb, database):
 
 
 def test_the_rest(mariadb, database):
-    columns = ("a DATETIME, b DATETIME(3), c TIMESTAMP NULL, d DATE, e TIME, f BLOB, g VARBINARY(9), h BINARY(3), i INT,"
-               " j DATETIME")
-    values = ("'2020-04-27 13:34:16', '2020-04-27 13:34:16.5', '2020-04-27 13:34:16', '2020-04-27', '-12:00:01', x'00ff', "
-              "'ab', 'a', NULL, '0000-00-00 00:00:00'")
+    columns = ("a DATETIME, b DATETIME(3), c TIMESTAMP NULL, d DATE, e TIME, f BLOB, g VARBINARY(9), h BINARY(3),"
+               " i INT, j DATETIME")
+    values = ("'2020-04-27 13:34:16', '2020-04-27 13:34:16.5', '2020-04-27 13:34:16', '2020-04-27', '-12:00:01',"
+              "x'00ff', 'ab', 'a', NULL, '0000-00-00 00:00:00'")
     assert encoded(mariadb, database, columns, values) == (
         '{"k":7,"a":"2020-04-27 13:34:16","b":"2020-04-27 13:34:16.500","c":"2020-04-27 13:34:16","d":"2020-04-27",'
         '"e":"-12:00:01","f":"AP8=","g":"YWI=","h":"YQAA","i":null,"j":"0000-00-00 00:00:00"}')

@@ -1,74 +1,24 @@
 """A private single-node Kafka broker with a plain listener and one that checks AWS signatures."""
 
 import collections
+import hashlib
 import os
 import shutil
 import signal
 import threading
-import time
-from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
                                    NewTopic, ResourcePatternType, ResourceType)
 
 from . import paths
 from .certificates import make_certificates
 from .process import Process, RigError, Server, free_port, run, wait_until
+from .records import end_offset, produce, read_to_end
+from .tokens import read_log
 
 VERSION = "3.9.1"
 _JAVA_SOURCES = paths.ROOT / "tests" / "rig" / "java" / "pinfeed" / "rig"
-
-
-def sign_token(identity, region="us-east-1", expires_s=900, at=None):
-    """A token by AWS's own signer (an oracle). `at`: an aware datetime to sign at, instead of now. Returns
-    (token, end in ms)."""
-    from unittest import mock
-
-    import aws_msk_iam_sasl_signer.MSKAuthTokenProvider as signer
-    import botocore.auth
-    from botocore.credentials import Credentials
-
-    credentials = Credentials(identity.access_key, identity.secret, identity.session_token)
-    with mock.patch.object(signer, "DEFAULT_TOKEN_EXPIRY_SECONDS", expires_s):
-        if at is None:
-            return _signed(signer, region, credentials)
-        with mock.patch.object(botocore.auth, "get_current_datetime", lambda *unused: at.replace(tzinfo=None)):
-            return _signed(signer, region, credentials)
-
-
-def _signed(signer, region, credentials):
-    class Provider(signer.CredentialProvider):
-        def load(self):
-            return credentials
-    return signer.generate_auth_token_from_credentials_provider(region, Provider())
-
-
-class Token(NamedTuple):
-    """One line of the broker's log of tokens."""
-    at_ms: int
-    accepted: bool
-    access_key: str
-    principal: str
-    end_ms: int
-    region: str
-    user_agent: str
-    reason: str                 # of a rejection
-
-
-class Tokens(NamedTuple):
-    accepted: list
-    rejected: list
-
-
-class Record(NamedTuple):
-    partition: int
-    offset: int
-    key: bytes
-    value: bytes
-    headers: list               # of (name, bytes)
-    timestamp_ms: int
 
 
 # Quick start and a small footprint matter here, peak speed doesn't.
@@ -88,8 +38,8 @@ def _compile(directory):
 
 def _class_path():
     """Our classes, compiled when they have changed, and the broker's."""
-    newest = max(int(source.stat().st_mtime) for source in _JAVA_SOURCES.glob("*.java"))
-    ours = paths.made_once(f"token-check-{VERSION}-{newest}", _compile) / "rig.jar"
+    sources = b"".join(source.read_bytes() for source in sorted(_JAVA_SOURCES.glob("*.java")))
+    ours = paths.made_once(f"token-check-{VERSION}-{hashlib.sha256(sources).hexdigest()[:12]}", _compile) / "rig.jar"
     jars = sorted((paths.DEPS / f"kafka-{VERSION}").glob("*.jar"))
     return ":".join(str(p) for p in [ours, *jars])
 
@@ -118,7 +68,7 @@ class Kafka(Server):
         self._admin = None
         self._denying = False
 
-    # ---- life ---------------------------------------------------------------------------------------------------
+    # ---- life --------------------------------------------------------------------------------------------------------
 
     def _settings(self):
         listener = "listener.name.iam"
@@ -207,7 +157,7 @@ class Kafka(Server):
             self.process.end(signal.SIGKILL)    # nobody needs the data any more
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    # ---- who is let in ----------------------------------------------------------------------------------------------
+    # ---- who is let in -----------------------------------------------------------------------------------------------
 
     def allow(self, identity, principal=None, expires_s=None, region=None, deny=False):
         """Lets an identity in, as `principal` (default: its access key), until expires_s (epoch), if its token is for
@@ -240,10 +190,7 @@ class Kafka(Server):
     def tokens(self, since=0):
         """Tokens that the broker was shown: accepted and rejected ones (class Token). since: skip as many as were
         there at an earlier moment (token_count())."""
-        path = self.directory / "tokens.log"
-        lines = path.read_text().splitlines()[since:] if path.exists() else []
-        seen = [_token(line.split("\t")) for line in lines]
-        return Tokens([t for t in seen if t.accepted], [t for t in seen if not t.accepted])
+        return read_log(self.directory / "tokens.log", since)
 
     def token_count(self):
         path = self.directory / "tokens.log"
@@ -255,10 +202,10 @@ class Kafka(Server):
         path = self.directory / "sessions"
         counts = collections.Counter()
         if path.exists():
-            counts.update({name: int(value) for name, value in (line.split() for line in path.read_text().splitlines())})
+            counts.update({name: int(n) for name, n in map(str.split, path.read_text().splitlines())})
         return counts
 
-    # ---- who may do what ----------------------------------------------------------------------------------------------
+    # ---- who may do what ---------------------------------------------------------------------------------------------
 
     def deny(self, principal, operation, resource="topic", name="*"):
         """Takes a right from "User:<principal>". operation: an AclOperation's name (WRITE, IDEMPOTENT_WRITE, CREATE,
@@ -281,7 +228,7 @@ class Kafka(Server):
         for future in self.admin().create_acls(bindings).values():
             future.result(10)
 
-    # ---- topics and records ----------------------------------------------------------------------------------------------
+    # ---- topics and records ------------------------------------------------------------------------------------------
 
     def admin(self):
         if self._admin is None:
@@ -307,11 +254,7 @@ class Kafka(Server):
 
     def produce(self, topic, values, key=None):
         """Puts records into a topic, behind pinfeed's back."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        for value in values:
-            producer.produce(topic, value, key)
-        if producer.flush(20):
-            raise RigError(f"could not produce to {topic}")
+        produce(self.bootstrap, topic, values, key)
 
     def read_all(self, topic, isolation="read_uncommitted", start=None, deadline_s=60):
         """Every record from the beginning (or from {partition: offset}) up to the end at this moment, in partition and
@@ -319,29 +262,17 @@ class Kafka(Server):
         partitions = self.topics().get(topic)
         if not partitions:
             raise AssertionError(f"topic {topic} does not exist")
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "rig-reads-without-a-group",
-                             "enable.auto.commit": False, "auto.offset.reset": "error", "enable.partition.eof": True,
-                             "isolation.level": isolation, "fetch.wait.max.ms": 50, "log_level": 0})
-        try:
-            consumer.assign([TopicPartition(topic, p, (start or {}).get(p, 0)) for p in range(partitions)])
-            return _consume_to_end(consumer, set(range(partitions)), time.monotonic() + deadline_s, topic)
-        finally:
-            consumer.close()
+        return read_to_end(self.bootstrap, topic, partitions, isolation, start or {}, deadline_s)
 
     def wait_for_records(self, topic, count, deadline_s=30, isolation="read_uncommitted"):
         """Waits until a topic holds at least `count` records; returns all."""
         return wait_until(lambda: _if_enough(self.read_all(topic, isolation), count), deadline_s,
-                          lambda: f"{count} records in {topic}, which holds {len(self.read_all(topic, isolation))}", 0.1)
+                          lambda: f"{count} records in {topic}; it has {len(self.read_all(topic, isolation))}", 0.1)
 
     def end_offset(self, topic, partition=0):
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "rig-reads-without-a-group",
-                             "log_level": 0})
-        try:
-            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
-        finally:
-            consumer.close()
+        return end_offset(self.bootstrap, topic, partition)
 
-    # ---- groups ---------------------------------------------------------------------------------------------------------
+    # ---- groups ------------------------------------------------------------------------------------------------------
 
     def group_offsets(self, group):
         """{(topic, partition): (offset, metadata)} that are committed and stable."""
@@ -366,30 +297,8 @@ def _acl(principal, operation, resource, name, permission):
                       permission)
 
 
-def _token(fields):
-    at_ms, verdict, access_key, principal, end_ms, region, user_agent, reason = fields
-    return Token(int(at_ms), verdict == "accepted", access_key, principal, int(end_ms), region, user_agent, reason)
-
-
 def _if_enough(records, count):
     return records if len(records) >= count else None
-
-
-def _consume_to_end(consumer, open_partitions, end, topic):
-    records = []
-    while open_partitions:
-        if time.monotonic() > end:
-            raise AssertionError(f"could not read {topic} to its end; read {len(records)} records")
-        for message in consumer.consume(5000, 0.2):
-            error = message.error()
-            if not error:
-                records.append(Record(message.partition(), message.offset(), message.key(), message.value(),
-                                      message.headers() or [], message.timestamp()[1]))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition())
-            elif not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
-                raise KafkaException(error)
-    return sorted(records, key=lambda r: (r.partition, r.offset))
 
 
 def _three_ports():

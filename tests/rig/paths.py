@@ -1,6 +1,7 @@
 """Where things are, and things that are made once and kept."""
 
 import fcntl
+import functools
 import os
 import pathlib
 import shutil
@@ -43,5 +44,18 @@ def made_once(name, make):
 
 
 def private_directory(name):
-    """A new directory that only we can enter. Short, because sockets live in it."""
-    return pathlib.Path(tempfile.mkdtemp(prefix=f"pinfeed-{name}-"))
+    """A new directory that only we can enter. Short, because sockets live in it. Those of runs that were killed are
+    removed by the next run."""
+    _remove_what_killed_runs_left()
+    return pathlib.Path(tempfile.mkdtemp(prefix=f"pinfeed-{name}-{os.getpid()}-"))
+
+
+@functools.cache
+def _remove_what_killed_runs_left():
+    for place in pathlib.Path(tempfile.gettempdir()).glob("pinfeed-*-*-*"):
+        pid = place.name.split("-")[2]
+        try:
+            if pid.isdigit() and not os.path.exists(f"/proc/{pid}") and place.stat().st_uid == os.geteuid():
+                shutil.rmtree(place, ignore_errors=True)
+        except FileNotFoundError:
+            pass                        # somebody else removes it too

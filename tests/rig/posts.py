@@ -49,8 +49,8 @@ _CATEGORIES = {
     "vehicles": ("restored camper van", "cargo bike for three", "1968 estate car", "electric moped"),
 }
 _NAMES = tuple(_CATEGORIES)
-_LEADS = ("How to make a", "Notes on a", "Before and after:", "The best", "A small", "Weekend idea:", "Our favourite",
-          "Step by step:", "Not just another", "What nobody tells you about a")
+_LEADS = ("How to make:", "Notes on", "Before and after:", "Worth a try:", "Ten ideas:", "Weekend idea:",
+          "Our favourite:", "Step by step:", "All about", "What nobody tells you:")
 _DETAILS = ("A list of what you need, what it costs and what went wrong the first time.",
             "Save this for a rainy Sunday; it takes an afternoon and two cups of tea.",
             "We tried four ways and kept the simplest, photographs included.",
@@ -59,8 +59,8 @@ _DETAILS = ("A list of what you need, what it costs and what went wrong the firs
             "With measurements in both systems and a pattern to print.")
 _POSTERS = ("Harbour & Pine", "The Quiet Workshop", "Mina Okoro", "Fold | Cut | Keep", "Søren builds", "Atelier Lune",
             "Twelve Acorns", "Bread and Bolts", "Ines Duarte Studio", "The Sunday Shed")
-_TAGS = ("Easy Projects", "Small Spaces", "Slow Living", "Before And After", "On A Budget", "For Beginners", "Ideas 2022",
-         "Printable", "Handmade", "Natural Materials", "Colour Palette", "Gift Ideas")
+_TAGS = ("Easy Projects", "Small Spaces", "Slow Living", "Before And After", "On A Budget", "For Beginners",
+         "Ideas 2022", "Printable", "Handmade", "Natural Materials", "Colour Palette", "Gift Ideas")
 _COUNTRIES = ("Armenia", "Bolivia", "Cambodia", "Denmark", "Ecuador", "Fiji", "Ghana", "Cote d'Ivoire", "Iceland",
               "Japan", "Kenya", "Latvia", "Saint Vincent and the Grenadines", "Nepal", "Oman", "Peru", "Réunion",
               "Samoa", "Tonga", "Uruguay")
@@ -76,7 +76,8 @@ _AWKWARD = (
     {_PIN: {"title": "No Title Data Available", "description": "No description available Story format",
             "poster_name": "User Info Error", "follower_count": "User Info Error",
             "tag_list": "N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e", "image_src": "Image src error.", "downloaded": 0}},
-    {_PIN: {"title": "Cooking with \U0001F469\u200D\U0001F373 and \U0001F468\u200D\U0001F469\u200D\U0001F467\u200D\U0001F466 "
+    {_PIN: {"title": "Cooking with \U0001F469\u200D\U0001F373 and "
+                     "\U0001F468\u200D\U0001F469\u200D\U0001F467\u200D\U0001F466 "
                      "\U0001F44D\U0001F3FD \U0001F3F4\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F"},
      _GEO: {"latitude": "5", "longitude": "-170"}},
     {_PIN: {"title": 'The "best" of \'both\' `worlds` \\ and "more"', "tag_list": '"a","b\\",\\"c"'}},
@@ -89,7 +90,8 @@ _AWKWARD = (
     {_PIN: {"title": "C:\\new\\table\\u0041 \\\" \\n \\\\", "save_location": "Local save in \\\\server\\data"}},
     {_PIN: {"title": "Идеи для дома и сада", "poster_name": "カフェ・ノート", "description": "Больше идей…\u00a0"},
      _USER: {"first_name": "Ольга", "last_name": "Жукова"}},
-    {_PIN: {"title": "ends with a no-break space…\u00a0", "description": "\ufeffzero\u200bwidth \u2028 \u2029 \ufffd \ue000"},
+    {_PIN: {"title": "ends with a no-break space…\u00a0",
+            "description": "\ufeffzero\u200bwidth \u2028 \u2029 \ufffd \ue000"},
      _GEO: {"latitude": "0", "longitude": "-0.375174"}},
     {_PIN: {"title": "</script><!-- {\"index\":1} -->", "description": "null", "follower_count": "0"},
      _USER: {"last_name": "null"}},
@@ -119,8 +121,9 @@ def _pin(n, x):
     lead = _LEADS[(x >> 14) % 10]
     return (n, f"{x >> 32:08x}-{x >> 16 & 0xffff:04x}-4{y & 0xfff:03x}-a{y >> 12 & 0xfff:03x}-{y >> 16:012x}",
             f"{lead} {subject}", f"{lead} {subject}. {_DETAILS[(y >> 40) % 6]} {_DETAILS[(y >> 44) % 6]}", poster,
-            followers, tags, _FORMATS[(x >> 40) % 6], f"https://i.example.com/originals/{x & 0xff:02x}/{x:016x}{y:016x}.jpg",
-            1, f"Local save in /data/{category}", category)
+            followers, tags, _FORMATS[(x >> 40) % 6],
+            f"https://i.example.com/originals/{x & 0xff:02x}/{x:016x}{y:016x}.jpg", 1,
+            f"Local save in /data/{category}", category)
 
 
 def _time(x, first_year):
