@@ -52,7 +52,7 @@ void json_write_number(const char *cell, size_t length, bool with_fraction, stru
                 digits++;
                 n--;
         }
-        to = buffer_reserve(out, length + 3);
+        to = json_room(out, length + 3);
         if (negative)
                 *to++ = '-';
         memcpy(to, digits, (size_t) (end - digits));

@@ -4,13 +4,19 @@
 
 #include "cells.h"
 
+enum {
+        PREFIX_BLOCK = 32,      /* a prefix is copied in one piece of this size, if it fits */
+        SHORT_TEXT = 4096,
+};
+
 struct step {
         enum column_kind kind;
+        bool is_text;           /* then its prefix ends in the opening quote */
         uint32_t prefix_start, prefix_length;   /* in json_plan.prefixes */
 };
 
 struct json_plan {
-        struct buffer prefixes;         /* {"index": ,"title": … one behind the other */
+        struct buffer prefixes;         /* {"index": ,"title":" … one behind the other, and a block's worth of zeros */
         size_t count;
         struct step steps[];
 };
@@ -20,17 +26,20 @@ struct json_plan *json_plan_new(const struct column *columns, size_t count) {
 
         plan->count = count;
         for (size_t i = 0; i < count; i++) {
+                bool is_text = columns[i].kind == COLUMN_TEXT || columns[i].kind == COLUMN_DATETIME;
                 size_t start = plan->prefixes.length;
 
                 buffer_append(&plan->prefixes, i == 0 ? "{" : ",", 1);
                 json_encode_text(columns[i].name, strlen(columns[i].name), &plan->prefixes);
-                buffer_append(&plan->prefixes, ":", 1);
+                buffer_append(&plan->prefixes, ":\"", is_text ? 2 : 1);
                 plan->steps[i] = (struct step) {
                         .kind = columns[i].kind,
+                        .is_text = is_text,
                         .prefix_start = (uint32_t) start,
                         .prefix_length = (uint32_t) (plan->prefixes.length - start),
                 };
         }
+        buffer_append(&plan->prefixes, (const char[PREFIX_BLOCK]) {}, PREFIX_BLOCK);
         return plan;
 }
 
@@ -40,8 +49,40 @@ void json_plan_free(struct json_plan *plan) {
         free(plan);
 }
 
-static inline void encode_cell(enum column_kind kind, const char *cell, size_t length, struct buffer *out) {
-        switch (kind) {
+/* `to` has room for the prefix and a block. */
+static inline char *write_prefix(const struct json_plan *plan, const struct step *step, char *to) {
+        const char *prefix = plan->prefixes.data + step->prefix_start;
+
+        if (step->prefix_length <= PREFIX_BLOCK)
+                memcpy(to, prefix, PREFIX_BLOCK);
+        else
+                memcpy(to, prefix, step->prefix_length);
+        return to + step->prefix_length;
+}
+
+static inline void encode_short_text(const struct json_plan *plan, const struct step *step, const char *cell,
+                                     size_t length, struct buffer *out) {
+        char *to = json_room(out, step->prefix_length + PREFIX_BLOCK + JSON_TEXT_ROOM(length) + 1);
+
+        to = write_prefix(plan, step, to);
+        to = json_write_text(to, &cell, cell + length, cell + length);
+        *to++ = '"';
+        out->length = (size_t) (to - out->data);
+}
+
+static void encode_null(const struct json_plan *plan, const struct step *step, struct buffer *out) {
+        char *to = write_prefix(plan, step, json_room(out, step->prefix_length + PREFIX_BLOCK)) - step->is_text;
+
+        memcpy(to, "null", 4);
+        out->length = (size_t) (to + 4 - out->data);
+}
+
+static void encode_cell(const struct json_plan *plan, const struct step *step, const char *cell, size_t length,
+                        struct buffer *out) {
+        char *to = write_prefix(plan, step, json_room(out, step->prefix_length + PREFIX_BLOCK)) - step->is_text;
+
+        out->length = (size_t) (to - out->data);
+        switch (step->kind) {
         case COLUMN_INTEGER:
         case COLUMN_DECIMAL:
                 json_write_number(cell, length, false, out);
@@ -68,11 +109,12 @@ void json_encode_row(const struct json_plan *plan, const struct row *row, struct
         for (size_t i = 0; i < plan->count; i++) {
                 const struct step *step = &plan->steps[i];
 
-                buffer_append(out, plan->prefixes.data + step->prefix_start, step->prefix_length);
-                if (row->cells[i])
-                        encode_cell(step->kind, row->cells[i], row->lengths[i], out);
+                if (!row->cells[i])
+                        encode_null(plan, step, out);
+                else if (step->is_text && row->lengths[i] <= SHORT_TEXT)
+                        encode_short_text(plan, step, row->cells[i], row->lengths[i], out);
                 else
-                        buffer_append(out, "null", 4);
+                        encode_cell(plan, step, row->cells[i], row->lengths[i], out);
         }
         buffer_append(out, "}", 1);
 }

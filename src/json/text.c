@@ -2,18 +2,26 @@
 
 #include <string.h>
 
+#include "cells.h"
+
 enum {
         BLOCK = 16,             /* bytes looked at in one step */
-        CHUNK = 4096,           /* bytes that memory is reserved for at once: a huge cell doesn't reserve six times */
-        LONGEST_ESCAPE = 6,     /* \u001f */
-        LONGEST_SEQUENCE = 4,   /* of UTF-8 */
+        CHUNK = 4096,           /* bytes that room is made for at once: a huge cell doesn't take six times its size */
 };
 
 typedef signed char block __attribute__((vector_size(BLOCK)));
 
-/* Copies a block, wanted or not, and says whether nothing in it needs a closer look: no control character, no byte
- * above 0x7f (negative, so below a space as well), no quote and no backslash. */
-static inline bool copy_if_plain(char *to, const char *from) {
+static inline unsigned first_byte_set(uint64_t word) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        return (unsigned) __builtin_ctzll(word) / 8;
+#else
+        return (unsigned) __builtin_clzll(word) / 8;
+#endif
+}
+
+/* Copies a block and says how many bytes at its start are plain: no control character, no byte above 0x7f (negative, so
+ * below a space as well), no quote and no backslash. */
+static inline unsigned copy_plain_block(char *to, const char *from) {
         uint64_t halves[2];
         block bytes, special;
 
@@ -21,7 +29,21 @@ static inline bool copy_if_plain(char *to, const char *from) {
         memcpy(to, &bytes, BLOCK);
         special = (block) ((bytes < ' ') | (bytes == '"') | (bytes == '\\'));
         memcpy(halves, &special, sizeof halves);
-        return (halves[0] | halves[1]) == 0;
+        if (__builtin_expect((halves[0] | halves[1]) == 0, 1))
+                return BLOCK;
+        return halves[0] ? first_byte_set(halves[0]) : 8 + first_byte_set(halves[1]);
+}
+
+/* The same for eight bytes, all or none (the bit tricks of "Hacker's Delight", 6-1). */
+static inline bool copy_plain_word(char *to, const char *from) {
+        const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+        uint64_t word, quote, backslash;
+
+        memcpy(&word, from, sizeof word);
+        memcpy(to, &word, sizeof word);
+        quote = word ^ ones * '"';
+        backslash = word ^ ones * '\\';
+        return ((word | ((word - ones * ' ') | (quote - ones) | (backslash - ones))) & high) == 0;
 }
 
 static inline bool is_between(unsigned char c, unsigned char low, unsigned char high) {
@@ -89,39 +111,53 @@ static inline void write_character(char **to, const char **from, const char *end
                 return;
         }
         length = sequence_length((const unsigned char *) *from, (const unsigned char *) end, &bad);
-        memcpy(*to, length ? *from : "\xef\xbf\xbd", length ? length : 3);
-        *to += length ? length : 3;
-        *from += length ? length : bad;
+        if (length) {
+                for (size_t i = 0; i < length; i++)
+                        (*to)[i] = (*from)[i];
+                *to += length;
+                *from += length;
+        } else {
+                memcpy(*to, "\xef\xbf\xbd", 3);
+                *to += 3;
+                *from += bad;
+        }
 }
 
-/* Writes the characters that begin before `stop`; the last may reach beyond it, up to `end`. */
-static const char *write_chunk(const char *from, const char *stop, const char *end, struct buffer *out) {
-        size_t room = (size_t) (stop - from) * LONGEST_ESCAPE + LONGEST_SEQUENCE + BLOCK;
-        char *to = buffer_reserve(out, room);
+char *json_write_text(char *to, const char **from_pointer, const char *stop, const char *end) {
+        const char *from = *from_pointer;
 
-        while (from < stop) {
-                const char *look_until = stop;
+        while (stop - from >= BLOCK) {
+                unsigned plain = copy_plain_block(to, from);
 
-                if (stop - from >= BLOCK) {
-                        if (copy_if_plain(to, from)) {
-                                to += BLOCK;
-                                from += BLOCK;
-                                continue;
-                        }
-                        look_until = from + BLOCK;
-                }
-                while (from < look_until)
+                to += plain;
+                from += plain;
+                if (plain == BLOCK)
+                        continue;
+                do      /* foreign scripts come in runs */
                         write_character(&to, &from, end);
+                while (from < stop && (unsigned char) *from >= 0x80);
         }
-        out->length = (size_t) (to - out->data);
-        return from;
+        if (stop - from >= 8 && copy_plain_word(to, from)) {
+                to += 8;
+                from += 8;
+        }
+        while (from < stop)
+                write_character(&to, &from, end);
+        *from_pointer = from;
+        return to;
 }
 
 void json_encode_text(const char *text, size_t length, struct buffer *out) {
         const char *end = text + length;
+        char *to;
 
         buffer_append(out, "\"", 1);
-        while (text < end)
-                text = write_chunk(text, end - text > CHUNK ? text + CHUNK : end, end, out);
+        while (text < end) {
+                const char *stop = end - text > CHUNK ? text + CHUNK : end;
+
+                to = json_room(out, JSON_TEXT_ROOM((size_t) (stop - text)));
+                to = json_write_text(to, &text, stop, end);
+                out->length = (size_t) (to - out->data);
+        }
         buffer_append(out, "\"", 1);
 }

@@ -188,6 +188,26 @@ static void row_is_one_object_in_column_order_with_nulls(void **state) {
         assert_string_equal(nothing, "{}");
 }
 
+static void rows_of_any_width_are_whole(void **state) {
+        static const size_t widths[] = { 0, 1, 7, 8, 15, 16, 17, 28, 29, 30, 31, 32, 33, 100, 4095, 4096, 4097, 10000 };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+                for (size_t j = 0; j < sizeof widths / sizeof *widths; j++) {
+                        _cleanup_free_ char *name = mem_format("%0*d", (int) widths[i] + 1, 0);
+                        _cleanup_free_ char *value = mem_format("%0*d", (int) widths[j] + 1, 0);
+                        struct column columns[] = { { .name = name, .kind = COLUMN_TEXT },
+                                                    { .name = name, .kind = COLUMN_BIT },
+                                                    { .name = name, .kind = COLUMN_TEXT } };
+                        _cleanup_free_ char *got = row_of(columns, 3, (const char *const[]) { value, "\1", NULL },
+                                                          (const unsigned long[]) { widths[j] + 1, 1, 0 });
+                        _cleanup_free_ char *expected = mem_format("{\"%s\":\"%s\",\"%s\":1,\"%s\":null}", name, value,
+                                                                   name, name);
+
+                        assert_string_equal(got, expected);
+                }
+}
+
 /* jansson, another hand's parser, reads back the same characters: each code point of Unicode, and random mixtures. */
 static void another_parser_reads_back_the_same_text(void **state) {
         struct buffer text = {}, json = {};
@@ -237,6 +257,7 @@ int main(void) {
                 cmocka_unit_test(what_is_no_number_becomes_a_string_rather_than_broken_json),
                 cmocka_unit_test(bits_are_unsigned_integers_and_bytes_are_base64),
                 cmocka_unit_test(row_is_one_object_in_column_order_with_nulls),
+                cmocka_unit_test(rows_of_any_width_are_whole),
                 cmocka_unit_test(another_parser_reads_back_the_same_text),
         };
 
