@@ -81,9 +81,13 @@ static void fill_password_file(struct config *c) {
         if (credentials && *credentials
             && take_password_file(c, credentials, strlen(credentials), "$CREDENTIALS_DIRECTORY"))
                 return;
-        slash = c->origins->file ? strrchr(c->origins->file, '/') : NULL;
+        if (!c->origins->file)
+                return;
+        slash = strrchr(c->origins->file, '/');
         if (slash)
                 take_password_file(c, c->origins->file, (size_t) (slash - c->origins->file), c->origins->file);
+        else
+                take_password_file(c, ".", 1, c->origins->file);
 }
 
 /* ---- streams ---- */

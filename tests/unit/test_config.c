@@ -209,6 +209,8 @@ static void config_refuses_wrong_values_with_what_is_accepted(void **state) {
         assert_refused("[mysql]\nport = 3306 3307\n", "FILE:2: [mysql] port must be a whole number from 1 to 65535", NULL);
         assert_refused("[emulate]\nseed = 18446744073709551616\n",
                        "FILE:2: [emulate] seed must be a whole number from 0 to 18446744073709551615", NULL);
+        assert_refused("[emulate]\nseed = 99999999999999999999\n",
+                       "FILE:2: [emulate] seed must be a whole number from 0 to 18446744073709551615", NULL);
         assert_refused("[emulate]\nposts = 0\n",
                        "FILE:2: [emulate] posts must be a whole number from 1 to 1000000000000", NULL);
         assert_refused("[pinfeed]\nlog_level = loud\n",
