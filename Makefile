@@ -99,7 +99,7 @@ UNITS := pinfeed.service pinfeed-replay.service
 # What both units have in common is in systemd/service.in. Always made anew: the directories may have changed.
 $(BUILD)/systemd/%.service: systemd/%.service.in systemd/service.in FORCE
 	@mkdir -p $(@D)
-	sed -e '/^@service@$$/{r systemd/service.in' -e 'd' -e '}' $< | \
+	$(Q)sed -e '/^@service@$$/{r systemd/service.in' -e 'd' -e '}' $< | \
 	  sed -e 's|@bindir@|$(bindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' >$@
 
 .PHONY: FORCE
@@ -112,10 +112,6 @@ install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
 	install -D -m 644 systemd/pinfeed.sysusers $(DESTDIR)$(sysusersdir)/pinfeed.conf
 	install -D -m 644 systemd/pinfeed.catalog $(DESTDIR)$(catalogdir)/pinfeed.catalog
 
-.PHONY: check-service
-check-service: $(BUILD)/pinfeed             ## boot systemd in a container and try the units there (needs root)
-	$(PYTHON) -m pytest tests/service $(PYTEST_ARGS)
-
 # What scripts/install-deps fetched for the tests.
 DEPS := $(or $(PINFEED_DEPS),.deps)
 
@@ -127,6 +123,11 @@ install-deps:                               ## install what building and testing
 integration: $(BUILD)/pinfeed               ## run the tests against a real MariaDB and a real Kafka
 	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
 	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/integration $(PYTEST_ARGS)
+
+.PHONY: check-service
+check-service: $(BUILD)/pinfeed manual      ## boot systemd in a container and try the units there (needs root)
+	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
+	$(DEPS)/venv/bin/python -B -m pytest tests/service $(PYTEST_ARGS)
 
 # One after the other, whatever -j says: the servers' summary comes last.
 .PHONY: check
