@@ -32,7 +32,8 @@ static const struct option {
         { "config", "FILE", OPTION_TEXT, JOB_EMULATE, offsetof(struct options, config_file),
           "Read the settings from FILE, instead of " CONFIG_DEFAULT_FILE "." },
         { "set", "SECTION.KEY=VALUE", OPTION_SET, JOB_EMULATE, 0,
-          "Change one setting for this run, such as --set=emulate.rate=10. May be given several times." },
+          "Change one setting for this run, such as --set=emulate.rate=10. May be given several times. "
+          "Not for secrets: other users can see it." },
         { "json", NULL, OPTION_FLAG, JOB_CHECK, offsetof(struct options, json), "Print the result of --check as JSON." },
         { "streams", "NAME,NAME", OPTION_STREAMS, JOB_REPLAY, 0, "Replay these streams only, such as --streams=pin,geo." },
         { "from", "KEY", OPTION_TEXT, JOB_REPLAY, offsetof(struct options, from),
