@@ -32,7 +32,7 @@ struct aws_settings {                   /* [aws]; NULL: not set */
 
 /* What the last good token was made from, and what went wrong since; a copy, with NULs where nothing is known. */
 struct aws_status {
-        char source[128];               /* credentials' source */
+        char source[256];               /* credentials' source */
         char access_key_id[132];
         char region[64], region_source[64];
         int64_t credentials_expire_s;   /* INT64_MAX: never */

@@ -191,31 +191,18 @@ static void say_failure(struct aws *a, const struct error *e, const char *source
 
 /* ---- a lookup (a->fetching is held) ---- */
 
-static int check(const struct lookup *l, const struct aws_credentials *c, struct error *e) {
-        int64_t now_s = l->world->now_s(l->world->arg);
-        char clock[128], utc[32];
-
-        lookup_describe_clock(l, clock);
-        if (*clock) {
-                error_set(e, ERROR_UNREACHABLE, "%s, so the brokers would refuse every token", clock);
-                return error_hint(e, "Set the clock (chrony, systemd-timesyncd).");
-        }
-        if (c->expires_s > now_s)
-                return 0;
-        clock_format_utc(c->expires_s, utc);
-        error_set(e, ERROR_UNREACHABLE, "the credentials from %s expired at %s", c->source, utc);
-        return error_hint(e, "Renew them, and check this machine's clock.");
-}
-
 /* Region and credentials, found anew. The region stays what it was. */
 static int look(struct lookup *l, struct aws_credentials *ret, struct error *e) {
+        char clock[128];
+
         if (lookup_region(l, e) < 0 || lookup_credentials(l, ret, e) < 0)
                 return -1;
-        if (check(l, ret, e) < 0) {
-                aws_credentials_wipe(ret);
-                return -1;
-        }
-        return 0;
+        lookup_describe_clock(l, clock);
+        if (!*clock)
+                return 0;
+        aws_credentials_wipe(ret);
+        error_set(e, ERROR_UNREACHABLE, "%s, so the brokers would refuse every token", clock);
+        return error_hint(e, "Set the clock (chrony, systemd-timesyncd).");
 }
 
 static void keep(struct aws *a, struct aws_credentials *new, const struct lookup *l) {

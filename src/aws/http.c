@@ -260,23 +260,40 @@ static void tidy_host(char *host) {
         }
 }
 
-bool http_url_parse(const char *url, char **ret_host, char **ret_authority, bool *ret_tls) {
-        _cleanup_free_ char *scheme = NULL, *host = NULL, *port = NULL;
+void http_url_free(struct http_url *u) {
+        free(u->host);
+        free(u->authority);
+        free(u->path);
+        *u = (struct http_url) {};
+}
+
+static bool take_apart(CURLU *u, struct http_url *ret) {
+        _cleanup_free_ char *scheme = NULL, *port = NULL;
+
+        if (!url_part(u, CURLUPART_SCHEME, &scheme) || !url_part(u, CURLUPART_HOST, &ret->host)
+            || !url_part(u, CURLUPART_PATH, &ret->path) || has_login(u))
+                return false;
+        ret->tls = strcmp(scheme, "https") == 0;
+        if (!ret->tls && strcmp(scheme, "http") != 0)
+                return false;
+        ret->authority = url_part(u, CURLUPART_PORT, &port) && strcmp(port, ret->tls ? "443" : "80") != 0
+                         ? mem_format("%s:%s", ret->host, port) : mem_copy_string(ret->host);
+        tidy_host(ret->host);
+        return true;
+}
+
+bool http_url_parse(const char *url, struct http_url *ret) {
+        struct http_url parts = {};
         CURLU *u = curl_url();
         bool good;
 
         if (!u)
                 abort();        /* out of memory */
-        good = strstr(url, "://") && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK
-               && url_part(u, CURLUPART_SCHEME, &scheme) && url_part(u, CURLUPART_HOST, &host) && !has_login(u)
-               && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
-        if (good) {
-                *ret_tls = strcmp(scheme, "https") == 0;
-                *ret_authority = url_part(u, CURLUPART_PORT, &port) && strcmp(port, *ret_tls ? "443" : "80") != 0
-                                         ? mem_format("%s:%s", host, port) : mem_copy_string(host);
-                tidy_host(host);
-                *ret_host = mem_copy_string(host);
-        }
+        good = strstr(url, "://") && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && take_apart(u, &parts);
         curl_url_cleanup(u);
+        if (good)
+                *ret = parts;
+        else
+                http_url_free(&parts);
         return good;
 }

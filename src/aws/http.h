@@ -28,9 +28,15 @@ void http_answer_wipe(struct http_answer *a);   /* safe on {} and twice */
  * ERROR_UNREACHABLE, or ERROR_REFUSED for a URL or a certificate file that can't be used. */
 int http_exchange(const struct http_request *r, struct http_answer *ret, struct error *e);
 
-/* Takes an http or https URL apart; false if it isn't one, or holds a user name or a password. The host is in lower
- * case, IPv6 without brackets; the authority is what the Host header will say. The caller frees both. */
-bool http_url_parse(const char *url, char **ret_host, char **ret_authority, bool *ret_tls);
+struct http_url {
+        char *host;                     /* in lower case, IPv6 without brackets */
+        char *authority;                /* what the Host header says */
+        char *path;                     /* as it is sent; at least "/" */
+        bool tls;
+};
+/* Takes an http or https URL apart; false if it isn't one, or holds a user name or a password. */
+bool http_url_parse(const char *url, struct http_url *ret);
+void http_url_free(struct http_url *u);         /* safe on {} and twice */
 
 /* Once for each http_stop. */
 void http_start(void);

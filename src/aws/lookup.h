@@ -68,7 +68,10 @@ int lookup_region(struct lookup *l, struct error *e);
 /* The whole chain, and [aws] role_arn on top of it. */
 int lookup_credentials(struct lookup *l, struct aws_credentials *ret, struct error *e);
 
-/* " Our clock is 7 min ahead of AWS's." or nothing. */
+/* -1 when they have expired, with an error that names their source. */
+int lookup_check_end(const struct lookup *l, const struct aws_credentials *c, struct error *e);
+
+/* "this machine's clock is 7 min 0 s ahead of AWS's", or "" while it is right or nothing is known. */
 void lookup_describe_clock(const struct lookup *l, char ret[static 128]);
 
 #endif

@@ -43,8 +43,7 @@ static int get_setting(struct lookup *l, const char *variable, const char *key, 
 
 static int find_endpoint(struct lookup *l, char **ret, struct error *e) {
         const char *url, *mode;
-        _cleanup_free_ char *host = NULL, *authority = NULL;
-        bool tls;
+        struct http_url parts = {};
         size_t n;
 
         if (get_setting(l, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", &url, e) < 0)
@@ -52,11 +51,12 @@ static int find_endpoint(struct lookup *l, char **ret, struct error *e) {
         if (!url)
                 return get_setting(l, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode",
                                    &mode, e) < 0 ? -1 : endpoint_of_mode(mode, ret, e);
-        if (!http_url_parse(url, &host, &authority, &tls)) {
+        if (!http_url_parse(url, &parts)) {
                 error_set(e, ERROR_REFUSED, "the endpoint for IMDS is not an http URL");
                 return error_hint(e, "Correct AWS_EC2_METADATA_SERVICE_ENDPOINT (ec2_metadata_service_endpoint in a "
                                      "profile).");
         }
+        http_url_free(&parts);
         n = strlen(url);
         *ret = mem_copy_bytes(url, n - (url[n - 1] == '/'));
         return 0;
@@ -207,8 +207,10 @@ static int get_role(struct lookup *l, const char *endpoint, const char *role, st
                 result = answer_metadata(a.body.data, a.body.length, ret, e);
                 if (result == 1)
                         result = refuse_code(&a, role, e);
-                else if (result < 0)
-                        error_prefix(e, "instance metadata (IMDS), role %s: ", role);
+                else if (result < 0) {
+                        error_prefix(e, "instance metadata (IMDS at %s), role %s: ", endpoint, role);
+                        error_hint(e, "%s", unreachable_hint);
+                }
                 http_answer_wipe(&a);
         }
         buffer_free(&path);
@@ -274,8 +276,11 @@ int metadata_region(struct lookup *l, char **ret, struct error *e) {
                 return refuse(&a, endpoint, REGION, e);
         region = first_line(&a, 63);
         http_answer_wipe(&a);
-        if (!region)
-                return error_set(e, ERROR_UNREACHABLE, "instance metadata (IMDS) answered something that is no region");
+        if (!region) {
+                error_set(e, ERROR_UNREACHABLE, "instance metadata (IMDS at %s) answered something that is no region",
+                          endpoint);
+                return error_hint(e, "%s", unreachable_hint);
+        }
         *ret = region;
         return 0;
 }

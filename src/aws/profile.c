@@ -1,11 +1,10 @@
 #include "aws/profile.h"
 
+#include "aws/file.h"
+
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
         FILE_MAX = 1024 * 1024,
@@ -243,38 +242,18 @@ int profiles_parse(struct profiles *p, enum profile_file file, const char *bytes
 
 /* ---- files ---- */
 
-static int read_all(int fd, struct buffer *out) {
-        for (;;) {
-                ssize_t n = read(fd, buffer_reserve(out, 4096), 4096);
-
-                if (n <= 0)
-                        return n < 0 ? -1 : 0;
-                out->length += (size_t) n;
-                if (out->length > FILE_MAX) {
-                        errno = EFBIG;
-                        return -1;
-                }
-        }
-}
-
 int profiles_read(struct profiles *p, enum profile_file file, const char *path, struct error *e) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), result;
         struct buffer bytes = {};
+        int result = 0;
 
-        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-                return 0;
-        if (fd >= 0)
-                buffer_reserve(&bytes, FILE_MAX + 8192);        /* once, so that no copy stays behind */
-        if (fd < 0 || read_all(fd, &bytes) < 0) {
+        if (file_read_secret(path, FILE_MAX, &bytes) == 0) {
+                result = profiles_parse(p, file, bytes.data, bytes.length, path, e);
+        } else if (errno != ENOENT && errno != ENOTDIR) {
                 error_set(e, ERROR_REFUSED, "%s can't be read: %s", path, strerror(errno));
                 result = error_hint(e, "Let the user that runs pinfeed read it, or name another file in %s.",
                                     file == PROFILE_CONFIG ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE");
-        } else {
-                result = profiles_parse(p, file, bytes.data, bytes.length, path, e);
         }
         buffer_wipe_and_free(&bytes);
-        if (fd >= 0)
-                close(fd);
         return result;
 }
 
@@ -337,6 +316,13 @@ static char *get_nested(const char *lines, const char *key) {
                 lines += line.length + (lines[line.length] == '\n');
         }
         return NULL;
+}
+
+bool profiles_has_services(const struct profiles *p, const char *services) {
+        for (size_t i = 0; i < p->section_count; i++)
+                if (p->sections[i].kind == SECTION_SERVICES && strcmp(p->sections[i].name, services) == 0)
+                        return true;
+        return false;
 }
 
 char *profiles_get_service(const struct profiles *p, const char *services, const char *service, const char *key) {

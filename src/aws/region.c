@@ -124,8 +124,10 @@ static int region_of_metadata(struct lookup *l, struct error *e) {
         _cleanup_free_ char *region = NULL;
 
         if (metadata_region(l, &region, e) < 0) {
+                _cleanup_free_ char *hint = mem_copy_string(e->hint);
+
                 error_prefix(e, "no AWS region is configured, and ");
-                return error_hint(e, "Set [aws] region, or AWS_REGION, to the cluster's region.");
+                return error_hint(e, "Set [aws] region, or AWS_REGION, to the cluster's region. %s", hint);
         }
         return use(l, region, "IMDS", e);
 }
