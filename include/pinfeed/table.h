@@ -1,8 +1,15 @@
 /* table: MySQL and MariaDB. Connects, describes a table, streams its rows in key order, fetches rows by key.
  *
  * A struct database is one connection; one thread at a time uses it. What it hands out (rows, cells) stays valid
- * until its next call. Every call is bounded by the time-outs in its settings. Errors of class ERROR_UNREACHABLE
- * mean that the connection is gone or was never had: the caller closes it, opens a new one and goes on.
+ * until its next call. Errors of class ERROR_UNREACHABLE mean that the connection is gone or was never had, or that the
+ * server wants to be asked again later: the caller closes it, opens a new one and goes on.
+ *
+ * Every call has an end. Sending is bounded by the time-out. An answer may take long (a server that sorts is silent):
+ * when the server was silent for the time-out, a thread beside the connection logs in a second time; if that fails too,
+ * within the time-out, the server is gone and the call ends with ERROR_UNREACHABLE. So a frozen server ends a call after
+ * two to three time-outs, and a slow one never does; database_cancel ends it at any time.
+ *
+ * The process must ignore SIGPIPE: TLS writes without a way to say so.
  */
 #ifndef PINFEED_TABLE_H
 #define PINFEED_TABLE_H
@@ -17,14 +24,17 @@ struct table_login {
         const char *host, *socket, *user, *database, *ssl_ca;   /* NULL: not set */
         unsigned port;
         const char *password_file;      /* NULL: no password; one trailing newline is not part of it */
-        unsigned timeout_ms;            /* for the connect, and for any single read or write */
+        unsigned timeout_ms;            /* for connecting, writing, and silence (see above); rounded up to seconds */
 };
 
-/* Connects with utf8mb4, session time zone UTC, and a session that reads only. Class ERROR_REFUSED for a wrong
- * user, password or database and an unreadable password file; ERROR_UNREACHABLE when nobody answers. */
+/* Connects with utf8mb4, session time zone UTC, and a session that reads only. Over TCP with TLS if the server offers it;
+ * with ssl_ca the server must, and its certificate is verified. `login` is copied, the password is read anew for each
+ * connection and wiped. Class ERROR_REFUSED for a wrong user, password, database or certificate and an unreadable
+ * password file; ERROR_UNREACHABLE when nobody answers. */
 int database_open(const struct table_login *login, struct database **ret, struct error *e);
-void database_close(struct database *db);       /* safe on NULL; does not wait for a server that is gone */
-/* From any thread but the one in a call: makes that call (and all later ones) fail soon. For stopping. */
+/* Safe on NULL. Does not wait for a server that is gone (at most for a second log-in that is under way, see above). */
+void database_close(struct database *db);
+/* From another thread, while the database is open: makes the call that is under way (and all later ones) fail at once. */
 void database_cancel(struct database *db);
 
 struct table_spec {
@@ -38,8 +48,9 @@ struct table_spec {
 enum key_kind {
         KEY_INTEGER,                    /* signed or unsigned, up to 64 bits, by value */
         KEY_DECIMAL,                    /* exact numbers, by value */
-        KEY_TEXT,                       /* text; by the column's own collation if a unique index backs it, else as bytes */
-        KEY_BYTES,                      /* binary strings, UUIDs: as bytes (or the type's own order) */
+        KEY_TEXT,                       /* text; by the column's own collation if a unique index backs it, else as the
+                                         * bytes of its UTF-8 (the first 4096 tell two keys apart) */
+        KEY_BYTES,                      /* binary strings: as bytes; UUIDs and INETs: in their type's own order */
         KEY_TIME,                       /* DATE, DATETIME, TIMESTAMP (in UTC), TIME */
 };
 
@@ -54,18 +65,23 @@ struct table_facts {
         bool key_nullable;
         bool key_indexed;               /* an index begins with the key column */
         bool key_unique;                /* a unique index consists of the key column alone, which is NOT NULL */
+        bool key_comparable;            /* key_compare knows the order; else (collations, UUIDs) only the server does */
         size_t key_max_bytes;           /* the longest key text possible, in bytes; SIZE_MAX if unknown */
         char fingerprint[33];           /* hex; changes when the table's name, key, where or the columns' names or
                                          * types change */
 };
 
-/* Asks the server about a table. ERROR_REFUSED, with what to do, for a table or column that does not exist or may
- * not be read, and for a FLOAT or DOUBLE key. The result does not depend on the connection staying open. */
+/* Asks the server about a table or view, and lets it read the columns' names and `where` (nothing is run).
+ * ERROR_REFUSED, with what to do, for a table or column that does not exist or may not be read, a wrong `where`, and for
+ * a FLOAT, DOUBLE, BIT, JSON or spatial key. The result does not depend on the connection staying open. */
 int table_describe(struct database *db, const struct table_spec *spec, struct table **ret, struct error *e);
 const struct table_facts *table_facts(const struct table *t);
 void table_free(struct table *t);
 
-/* A key as text: digits for integers, `YYYY-MM-DD HH:MM:SS[.ffffff]` for times, the characters themselves for text,
+/* Wherever a key goes in, one that the column can't have (letters in a number) is an ERROR_USAGE; the connection stays
+ * as good as it was.
+ *
+ * A key as text: digits for integers, `YYYY-MM-DD HH:MM:SS[.ffffff]` for times, the characters themselves for text,
  * the bytes for binary keys. Always with its length; may contain any byte. */
 struct key {
         const char *data;
@@ -88,26 +104,32 @@ int table_has_null_keys(struct database *db, const struct table *t, struct error
 int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e);
 
 /* Streams rows with after < key <= to in key order (NULL: no bound; from_inclusive: key >= after) in one query,
- * read row by row from the server. One reader at a time on a connection. `limit` 0: all. */
+ * read row by row from the server. Rows whose key is NULL are left out. Rows of equal key come in the order of the
+ * primary key if there is one, else in any. Along an index on the key if there is one (for text: a unique one);
+ * otherwise the server sorts before the first row. One reader at a time on a connection; no other call between its start and its close.
+ * `limit` 0: all. */
 int table_read(struct database *db, const struct table *t, const struct key *after, bool from_inclusive,
                const struct key *to, uint64_t limit, struct table_reader **ret, struct error *e);
-/* Streams rows whose key is one of `keys`, in no promised order; a key that has no row yields none. */
+/* Streams rows whose key is one of `keys` (compared exactly: text by its bytes), in no promised order; a key that has no
+ * row yields none. Fit for some thousand keys at once; their text must stay below the server's max_allowed_packet. */
 int table_fetch(struct database *db, const struct table *t, const struct key *keys, size_t count,
                 struct table_reader **ret, struct error *e);
-/* Streams the keys only, in key order, for tables too large to read whole: the first `limit` keys that `tables`
- * (in this connection's database, `count` >= 1) all have in common. */
+/* Streams the keys only, in key order, for tables too large to read whole: the first `limit` (0: all) keys that `tables`
+ * (in this connection's database, `count` >= 1) all have in common, each once. At once if all of them have an index on
+ * the key. ERROR_REFUSED if the keys are of different kinds. */
 int table_common_keys(struct database *db, struct table *const *tables, size_t count, uint64_t limit,
                       struct table_reader **ret, struct error *e);
 
-/* The next row: 0 and a row, or 1 at the end. `ret_key` is the row's key (it points into the row). For
- * table_common_keys ret_row is not written. */
+/* The next row: 0 and a row, or 1 at the end. `ret_key` is the row's key (it points into the row). The rows of
+ * table_common_keys hold the key alone. */
 int table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key, struct error *e);
-/* Ends a reader early or after its end. Early: what the server still has to say is not read; the connection is
- * closed and can only be freed if that would be long. Safe on NULL. Returns whether the connection is still good. */
+/* Ends a reader. Before its end (table_next has not returned 1): what the server still has to say is not read, and the
+ * connection is lost. Safe on NULL. Returns whether the connection is still good; if not, it can only be closed. */
 bool table_reader_close(struct table_reader *r);
 
-/* Key order as the server sees it, for integers, decimals-free: -1, 0, 1. Other kinds are compared as bytes. */
+/* Below 0, 0, above 0 as the server orders keys, if key_comparable; else in an order of its own. */
 int key_compare(const struct table *t, const struct key *a, const struct key *b);
+/* The same bytes; of keys that were read from one column, just those are the same key. */
 bool key_equal(const struct key *a, const struct key *b);
 
 #endif

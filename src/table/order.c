@@ -86,12 +86,12 @@ static void build_order(struct table *t, const struct server_table *s, const str
 void table_choose_order(struct table *t, const struct server_table *s, const struct server_column *key) {
         const struct server_index *index = choose_index(s, key->name);
         bool kept_apart = is_kept_apart(s, key->name), text = t->key_literal == LITERAL_TEXT;
+        bool plain = is_plain_collation(key->collation);
         struct buffer force = {};
 
         t->facts.key_unique = kept_apart && !key->nullable;
-        t->key_as_bytes = text && (!type_find(key->type)->ordered_by_text
-                                   || (!kept_apart && !is_plain_collation(key->collation)));
-        t->key_ordered_by_server = t->key_literal == LITERAL_ADDRESS || (text && !t->key_as_bytes);
+        t->key_as_bytes = text && (!type_find(key->type)->ordered_by_text || (!kept_apart && !plain));
+        t->facts.key_comparable = t->key_literal != LITERAL_ADDRESS && (!text || t->key_as_bytes || plain);
         t->facts.key_indexed = index != NULL;
         build_order(t, s, index, kept_apart);
         if (index && !t->key_as_bytes) {

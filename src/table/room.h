@@ -112,7 +112,6 @@ struct table {
         bool key_as_bytes;              /* text that is ordered and compared as its UTF-8 bytes */
         bool key_is_time_of_day;        /* TIME: signed, and hours have two or three digits */
         bool key_zerofill;
-        bool key_ordered_by_server;     /* in an order that only the server knows */
         char *collation;                /* of the key; NULL if it is not text */
 };
 
