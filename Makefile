@@ -144,6 +144,10 @@ check-sanitized:                            ## the integration tests under Addre
 	$(Q)$(MAKE) --no-print-directory integration WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined
 	$(Q)$(MAKE) --no-print-directory unit integration WERROR=1 BUILD=$(BUILD)/tsan SANITIZE=thread
 
+.PHONY: bench
+bench: $(BUILD)/pinfeed                     ## timings; BENCH_ARGS='--rows=10000000 --rounds=5'
+	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B tests/bench.py $(BENCH_ARGS)
+
 .PHONY: demo
 demo:                                       ## see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
 	@scripts/demo
