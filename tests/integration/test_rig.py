@@ -217,7 +217,7 @@ def test_pinfeeds_user_may_only_read(mariadb, database):
 
 def test_connections_can_be_killed(mariadb, database):
     with mariadb.connect(database, user="pinfeed") as connection, connection.cursor() as cursor:
-        assert mariadb.kill_connections() == 1
+        assert mariadb.kill_connections() >= 1
         with pytest.raises(pymysql.err.OperationalError):
             cursor.execute("SELECT 1")
 
