@@ -97,10 +97,12 @@ db-tests: $(DB_TESTS)                       ## build and run the tests of the ta
 UNITS := pinfeed.service pinfeed-replay.service
 
 # What both units have in common is in systemd/service.in. Always made anew: the directories may have changed.
+# An older systemd would complain of a directive that it doesn't know whenever it reads the unit.
+OLDER_SYSTEMD = $(shell $(PKG_CONFIG) --atleast-version=254 libsystemd || echo yes)
 $(BUILD)/systemd/%.service: systemd/%.service.in systemd/service.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e '/^@service@$$/{r systemd/service.in' -e 'd' -e '}' $< | \
-	  sed -e 's|@bindir@|$(bindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' >$@
+	  sed $(if $(OLDER_SYSTEMD),-e '/^RestartMode=/d') -e 's|@bindir@|$(bindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' >$@
 
 .PHONY: FORCE
 FORCE:

@@ -20,7 +20,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWNET = 0x40000000
 
-# $1: an empty directory; $2: files to lay over ours. /work-like checkouts need not be visible inside.
+# $1: an empty directory; $2: files to lay over ours.
 _BOOT = """
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
@@ -76,6 +76,7 @@ class Machine:
     def __enter__(self):
         self._lock = open("/run/pinfeed-check-service.lock", "w")       # its cgroups have fixed names
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._remove_cgroups()          # of one that was killed
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="pinfeed-machine-"))
         self._console = open(self._directory.with_suffix(".console"), "w+")
         mountpoint = self._directory / "m"

@@ -54,7 +54,9 @@ def test_killed_it_resumes_and_each_row_is_there_once(pinfeed):
     pinfeed.override(UNIT, RestartSec="100ms")
     _start_slowly(pinfeed)
     pinfeed.machine.run("kill", "-KILL", pinfeed.show(UNIT)["MainPID"])
-    pinfeed.machine.wait_for(UNIT, 60, NRestarts=1, ActiveState="inactive", Result="success")
+    wait_until(lambda: pinfeed.messages(message_ids.REPLAY_FINISHED), 60, lambda: pinfeed.machine.status(UNIT))
+    pinfeed.machine.wait_for(UNIT, 20, ActiveState="inactive", Result="success")
+    assert "restart counter is at 1" in str(pinfeed.journal())
     assert _is_complete(pinfeed)
 
 
