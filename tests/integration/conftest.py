@@ -1,0 +1,33 @@
+"""Databases that many tests read and none changes."""
+
+import pytest
+
+from rig import posts
+
+SAMPLE_POSTS = 11154            # as many as the real tables have
+
+
+@pytest.fixture(scope="session")
+def _sample(mariadb_server):
+    name = mariadb_server.create_database("sample")
+    mariadb_server.load(posts.sql(SAMPLE_POSTS), name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def _pandas(mariadb_server):
+    name = mariadb_server.create_database("pandas")
+    mariadb_server.load(posts.sql(640, without_keys=True), name)
+    return name
+
+
+@pytest.fixture
+def sample(_sample, mariadb):
+    """Posts 0 .. SAMPLE_POSTS - 1, awkward ones among them, with primary keys."""
+    return _sample
+
+
+@pytest.fixture
+def pandas(_pandas, mariadb):
+    """Posts 0 .. 639 as pandas makes tables: no index, TEXT and BIGINT and DOUBLE columns."""
+    return _pandas
