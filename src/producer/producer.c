@@ -14,7 +14,7 @@ enum {
 static void say(struct producer *p, int severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 static void say(struct producer *p, int severity, const char *format, ...) {
-        char line[1024];
+        char line[3584];
         va_list ap;
 
         if (!p->log)
@@ -322,18 +322,35 @@ int producer_send(struct producer *p, struct producer_topic *t, const void *key,
         return reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
 }
 
+/* Why acknowledgements stay away: the token, a refusal (then also who we are), or the connection. */
+static void quiet_reason(struct producer *p, char *ret, size_t size) {
+        char identity[384] = "";
+        struct error e;
+
+        if (token_failure(p, &e)) {
+                snprintf(ret, size, "%s%s%s", e.what, *e.hint ? ". " : "", e.hint);
+                return;
+        }
+        if (p->refused_by_broker && p->identity)
+                p->identity(p->token_arg, identity, sizeof identity);
+        snprintf(ret, size, "%s%s%s%s", *p->reason ? p->reason : "no reason given", *identity ? " (used: " : "", identity,
+                 *identity ? ")" : "");
+}
+
 /* One line when acknowledgements stay away, one when they are back. */
 static void watch_quiet(struct producer *p) {
         uint64_t quiet_ms = (clock_monotonic_us() - p->waiting_since_us) / 1000;
         bool quiet = p->in_flight > 0 && quiet_ms >= QUIET_MS;
-        struct error e;
+        char reason[3072];
 
         if (quiet && !p->waiting_said) {
                 p->waiting_said = true;
+                quiet_reason(p, reason, sizeof reason);
                 say(p, 4, "Kafka has acknowledged nothing for %u s, %zu records wait: %s", (unsigned) (quiet_ms / 1000),
-                    p->in_flight, token_failure(p, &e) ? e.what : *p->reason ? p->reason : "no reason given");
+                    p->in_flight, reason);
         } else if (p->waiting_said && !quiet) {
                 p->waiting_said = false;
+                p->refused_by_broker = p->refused_by_tls = false;
                 say(p, 5, "Kafka acknowledges again");
         }
 }
