@@ -20,10 +20,11 @@ void answer_clean(const char *s, char *ret, size_t size) {
                         ret[n++] = (char) c;
         }
         /* Not in the middle of a UTF-8 character. */
-        while (n && *s && (ret[n - 1] & 0xc0) == 0x80)
-                n--;
-        if (n && *s && (ret[n - 1] & 0x80))
-                n--;
+        if ((*s & 0xc0) == 0x80) {
+                while (n && (ret[n - 1] & 0xc0) == 0x80)
+                        n--;
+                n -= n > 0;
+        }
         while (n && ret[n - 1] == ' ')
                 n--;
         ret[n] = 0;
