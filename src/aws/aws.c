@@ -17,7 +17,7 @@ enum {
         REFRESH_JITTER_S = 60,
         REFRESH_AHEAD_AGE_S = 60,
         SHARED_S = 10,                  /* several producers ask within moments: one lookup serves them */
-        BACKOFF_FIRST_S = 15, BACKOFF_MAX_S = 120,
+        BACKOFF_FIRST_S = 15, BACKOFF_STEPS = 3,       /* 15, 30, 60, 120, 120, … s */
 };
 
 enum { WARNING = 4, NOTICE = 5, DEBUG = 7 };
@@ -130,8 +130,7 @@ static bool due(const struct aws *a, int64_t now_s) {
 
         if (left <= 0)
                 return true;
-        /* A step back of the clock must not put off the next try. */
-        if (a->failures_in_row && now_s < a->next_try_s && a->next_try_s - now_s <= 2 * BACKOFF_MAX_S)
+        if (a->failures_in_row && now_s < a->next_try_s)
                 return false;
         if (age >= 0 && age < SHARED_S && age < left / 4 && !a->failures_in_row)
                 return false;
@@ -238,7 +237,8 @@ static int64_t keep_failure(struct aws *a, const struct error *e) {
 
         pthread_mutex_lock(&a->lock);
         left = left_s(a, now_s);
-        pause = BACKOFF_FIRST_S << (a->failures_in_row < 3 ? a->failures_in_row : 3);
+        pause = BACKOFF_FIRST_S << (a->failures_in_row < BACKOFF_STEPS ? a->failures_in_row : BACKOFF_STEPS);
+        pause = pause < left / 4 ? pause : left / 4;    /* more often as the end comes near */
         a->failures_in_row++;
         a->next_try_s = now_s + (int64_t) ((double) pause * (0.75 + 0.5 * a->world.jitter(a->world.arg)));
         a->failed_us = clock_monotonic_us();
