@@ -615,7 +615,7 @@ static void fetch_yields_the_rows_of_the_keys_and_no_others(void **state) {
                 rows++;
         assert_int_equal(rows, 4000);
         assert_true(table_reader_close(r));
-        assert_in_range(rows_touched(db) - before, 4000, 11000);        /* looked up, not searched for */
+        assert_true(rows_touched(db) - before >= 4000 && rows_touched(db) - before <= 11000);        /* looked up, not searched for */
         table_free(t);
         database_close(db);
 }
@@ -736,7 +736,7 @@ static void common_keys_of_large_tables_come_at_once(void **state) {
         before = rows_touched(db);
         keys = common_keys(db, tables, 3, 5);
         assert_string_equal(keys, "6|12|18|24|30");
-        assert_in_range(rows_touched(db) - before, 5, 500);
+        assert_true(rows_touched(db) - before >= 5 && rows_touched(db) - before <= 500);
         free(keys);
 
         /* However they are ordered, the smallest one leads. */
@@ -747,7 +747,7 @@ static void common_keys_of_large_tables_come_at_once(void **state) {
         before = rows_touched(db);
         keys = common_keys(db, tables, 4, 0);
         assert_string_equal(keys, "299994");
-        assert_in_range(rows_touched(db) - before, 3, 500);
+        assert_true(rows_touched(db) - before >= 3 && rows_touched(db) - before <= 500);
         free(keys);
         for (int i = 0; i < 4; i++)
                 table_free(tables[i]);
