@@ -100,8 +100,12 @@ static void add_index_column(struct server_table *s, MYSQL_RES *result, MYSQL_RO
         index->unique = catalog_says(cell(result, row, "Non_unique"), "0");
         if (!catalog_says(type, "BTREE") || catalog_says(cell(result, row, "Visible"), "NO") || catalog_says(cell(result, row, "Ignored"), "YES"))
                 index->usable = false;
-        if (index->count++ == 0 && column && !cell(result, row, "Sub_part"))
+        if (index->count++ == 0 && column && !cell(result, row, "Sub_part")) {
+                const char *cardinality = cell(result, row, "Cardinality");
+
                 index->first = mem_copy_string(column);
+                index->cardinality = cardinality ? strtoull(cardinality, NULL, 10) : 0;
+        }
         index->whole = index->whole && whole;
         if (column) {
                 buffer_append_string(&index->columns, index->columns.length ? ", " : "");

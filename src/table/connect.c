@@ -127,9 +127,6 @@ void database_close(struct database *db) {
                 return;
         guard_stop(db->guard);
         table_reader_close(&db->reader);
-        /* The farewell is sent, but an answer (TLS has one) not waited for. */
-        if (db->socket >= 0)
-                shutdown(db->socket, db->broken ? SHUT_RDWR : SHUT_RD);
         if (db->mysql)
                 mysql_close(db->mysql);
         if (db->socket >= 0)

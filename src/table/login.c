@@ -6,12 +6,6 @@
 
 #include "room.h"
 
-#ifdef MARIADB_VERSION_ID
-typedef my_bool library_bool;
-#else
-typedef bool library_bool;
-#endif
-
 enum {
         PASSWORD_MAX = 4096,
         /* The longest silence from a server that lets others log in (see guard.c): it sorts a table without an index. */
@@ -53,13 +47,13 @@ static int read_password(const char *path, struct buffer *ret, struct error *e) 
 
 /* ---- options ---- */
 
+#ifdef MARIADB_VERSION_ID
 static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
-        library_bool flag = value;
+        my_bool flag = value;
 
         mysql_options(mysql, option, &flag);
 }
 
-#ifdef MARIADB_VERSION_ID
 static void set_tls(MYSQL *mysql, const char *ca, bool use) {
         if (ca)
                 mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);

@@ -93,6 +93,7 @@ void table_choose_order(struct table *t, const struct server_table *s, const str
         t->key_as_bytes = text && (!type_find(key->type)->ordered_by_text || (!kept_apart && !plain));
         t->facts.key_comparable = t->key_literal != LITERAL_ADDRESS && (!text || t->key_as_bytes || plain);
         t->facts.key_indexed = index != NULL;
+        t->key_cardinality = index ? index->cardinality : 0;
         build_order(t, s, index, kept_apart);
         if (index && !t->key_as_bytes) {
                 buffer_append_string(&force, " FORCE INDEX (");

@@ -102,14 +102,13 @@ int query_key(struct buffer *sql, const struct table *t, const struct key *key, 
 
 /* ---- conditions ---- */
 
-/* Text as the bytes of its UTF-8: no collation makes two keys equal or pads them. */
-static void add_key_bytes(struct buffer *sql, const struct table *t) {
-        buffer_printf(sql, "CAST(CONVERT(%s USING utf8mb4) AS BINARY)", t->quoted_key);
+void query_key_bytes(struct buffer *sql, const char *expression) {
+        buffer_printf(sql, "CAST(CONVERT(%s USING utf8mb4) AS BINARY)", expression);
 }
 
 void query_key_order(struct buffer *sql, const struct table *t) {
         if (t->key_as_bytes)
-                add_key_bytes(sql, t);
+                query_key_bytes(sql, t->quoted_key);
         else
                 buffer_append_string(sql, t->quoted_key);
 }
@@ -178,7 +177,7 @@ int query_fetch(struct buffer *sql, const struct table *t, const struct key *key
                         return -1;
                 if (t->key_literal == LITERAL_TEXT) {
                         buffer_append_string(sql, " AND ");
-                        add_key_bytes(sql, t);
+                        query_key_bytes(sql, t->quoted_key);
                         if (add_in_list(sql, t, keys, count, true, e) < 0)
                                 return -1;
                 }

@@ -127,7 +127,10 @@ int table_fetch(struct database *db, const struct table *t, const struct key *ke
 
 int table_common_keys(struct database *db, struct table *const *tables, size_t count, uint64_t limit,
                       struct table_reader **ret, struct error *e) {
-        return start_reader(db, tables[0], query_common_keys(&db->sql, tables, count, limit, e), 0, ret, e);
+        const struct table *first = tables[0];
+        int built = query_common_keys(&db->sql, tables, count, limit, &first, e);
+
+        return start_reader(db, first, built, 0, ret, e);
 }
 
 int table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key, struct error *e) {

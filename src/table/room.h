@@ -113,9 +113,12 @@ struct table {
         bool key_is_time_of_day;        /* TIME: signed, and hours have two or three digits */
         bool key_zerofill;
         char *collation;                /* of the key; NULL if it is not text */
+        uint64_t key_cardinality;       /* the index's estimate of how many keys there are; 0 without one */
 };
 
 void query_identifier(struct buffer *sql, const char *name);
+/* Text as the bytes of its UTF-8: no collation makes two keys equal or pads them. */
+void query_key_bytes(struct buffer *sql, const char *expression);
 void query_key_order(struct buffer *sql, const struct table *t);
 /* ERROR_USAGE if the key can't be one of this table. `as_bytes`: for comparing with query_key_order. */
 int query_key(struct buffer *sql, const struct table *t, const struct key *key, bool as_bytes, struct error *e);
@@ -132,7 +135,9 @@ int query_count(struct buffer *sql, const struct table *t, const struct range *r
 void query_bound(struct buffer *sql, const struct table *t, bool greatest);
 void query_null_keys(struct buffer *sql, const struct table *t);
 void query_longest_key(struct buffer *sql, const struct table *t);
-int query_common_keys(struct buffer *sql, struct table *const *tables, size_t count, uint64_t limit, struct error *e);
+/* `ret_first`: whose key the answer holds. */
+int query_common_keys(struct buffer *sql, struct table *const *tables, size_t count, uint64_t limit,
+                      const struct table **ret_first, struct error *e);
 
 /* ---- catalog.c ------------------------------------------------------------------------------------------------- */
 
@@ -146,6 +151,7 @@ struct server_index {
         struct buffer columns;          /* quoted, separated by ", " */
         char *first;                    /* the first column's name; NULL: an expression or a prefix */
         size_t count;
+        uint64_t cardinality;           /* of the first column; an estimate */
         bool unique, whole, usable;     /* whole: no prefixes, no expressions, nothing descending; usable: for ordering */
 };
 

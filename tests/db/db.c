@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 MYSQL *admin;
+bool admin_is_mariadb;
 
 int admin_set_up(void **state) {
         (void) state;
@@ -12,9 +13,15 @@ int admin_set_up(void **state) {
                 fprintf(stderr, "%s\n", mysql_error(admin));
                 return -1;
         }
-        admin_run("CREATE OR REPLACE DATABASE pinfeed_test CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
+        admin_is_mariadb = strstr(mysql_get_server_info(admin), "MariaDB") != NULL;
+        admin_run("DROP DATABASE IF EXISTS pinfeed_test");
+        admin_run("CREATE DATABASE pinfeed_test CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
         admin_run("USE pinfeed_test");
         admin_run("SET time_zone = '+00:00', sql_mode = ''");
+        admin_create("seq", "(seq INT PRIMARY KEY)");
+        admin_run("INSERT INTO seq VALUES (1)");
+        for (int n = 1; n < 1 << 19; n *= 2)
+                admin_run("INSERT INTO seq SELECT seq + %d FROM seq", n);
         return 0;
 }
 
@@ -45,6 +52,40 @@ void admin_run(const char *format, ...) {
                 mysql_free_result(result);
 }
 
+void admin_create(const char *name, const char *format, ...) {
+        char *columns;
+        va_list ap;
+
+        va_start(ap, format);
+        assert_true(vasprintf(&columns, format, ap) >= 0);
+        va_end(ap);
+        admin_run("DROP TABLE IF EXISTS %s", name);
+        admin_run("CREATE TABLE %s %s", name, columns);
+        free(columns);
+}
+
+const char *admin_cell(MYSQL_RES *result, MYSQL_ROW row, const char *name) {
+        for (unsigned i = 0; i < mysql_num_fields(result); i++)
+                if (strcmp(mysql_fetch_fields(result)[i].name, name) == 0)
+                        return row[i] ? row[i] : "";
+        fail_msg("no column %s", name);
+        return "";
+}
+
+bool admin_sees_query(const char *words) {
+        MYSQL_RES *result;
+        MYSQL_ROW row;
+        bool seen = false;
+
+        assert_int_equal(mysql_query(admin, "SHOW FULL PROCESSLIST"), 0);
+        result = mysql_store_result(admin);
+        assert_non_null(result);
+        while ((row = mysql_fetch_row(result)))
+                seen = seen || strstr(admin_cell(result, row, "Info"), words);
+        mysql_free_result(result);
+        return seen;
+}
+
 char *admin_ask(const char *format, ...) {
         MYSQL_RES *result;
         MYSQL_ROW row;
@@ -71,6 +112,34 @@ struct database *open_database(unsigned timeout_ms) {
         if (database_open(&login, &db, &e) < 0)
                 fail_msg("%s (%s)", e.what, e.hint);
         return db;
+}
+
+char *session_value(struct database *db, const char *query) {
+        MYSQL_RES *result;
+        struct error e;
+        MYSQL_ROW row;
+        char *value;
+
+        buffer_append_string(&db->sql, query);
+        if (database_query_small(db, &result, &e, "ask") < 0)
+                fail_msg("%s", e.what);
+        row = mysql_fetch_row(result);
+        value = mem_copy_string(row[mysql_num_fields(result) - 1]);
+        mysql_free_result(result);
+        return value;
+}
+
+uint64_t rows_touched(struct database *db) {
+        static const char *const counters[] = { "key", "next", "rnd", "rnd_next", "first", "last", "prev" };
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+                _cleanup_free_ char *query = mem_format("SHOW SESSION STATUS LIKE 'Handler_read_%s'", counters[i]);
+                _cleanup_free_ char *value = session_value(db, query);
+
+                sum += strtoull(value, NULL, 10);
+        }
+        return sum;
 }
 
 struct table *describe(struct database *db, const struct table_spec *spec) {

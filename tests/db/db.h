@@ -11,15 +11,27 @@
 
 /* The administrator's connection. Any failure fails the test. */
 extern MYSQL *admin;
+extern bool admin_is_mariadb;
 int admin_set_up(void **state);
 int admin_tear_down(void **state);
 void admin_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Drops the table and creates it as the words in parentheses say. */
+void admin_create(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A cell by its column's name; "" for NULL. */
+const char *admin_cell(MYSQL_RES *result, MYSQL_ROW row, const char *name);
+/* Whether a connection runs a query with these words. */
+bool admin_sees_query(const char *words);
 /* The first cell of the answer, which the caller frees; NULL if there is no row or it is NULL. */
 char *admin_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* As root on the socket. */
 struct database *open_database(unsigned timeout_ms);
 struct table *describe(struct database *db, const struct table_spec *spec);
+
+/* The last cell of the first row, asked on the connection itself. The caller frees it. */
+char *session_value(struct database *db, const char *query);
+/* How many rows this connection's queries have touched, in tables and in indexes. */
+uint64_t rows_touched(struct database *db);
 
 /* What a reader yields, one line a row: the key, a tab, the row as JSON (or nothing, without columns). Closes it.
  * The caller frees the text. */

@@ -5,6 +5,20 @@
 
 /* ---- columns ---- */
 
+/* In front of what only one family knows. */
+#define MARIADB "MARIADB "
+#define ORACLE "ORACLE "
+
+/* The definition to use on this server; NULL: it doesn't know such a thing. */
+static const char *known_here(const char *definition) {
+        bool mariadb = strncmp(definition, MARIADB, strlen(MARIADB)) == 0;
+        bool oracle = strncmp(definition, ORACLE, strlen(ORACLE)) == 0;
+
+        if (mariadb || oracle)
+                return mariadb == admin_is_mariadb ? strchr(definition, ' ') + 1 : NULL;
+        return definition;
+}
+
 /* One row of every kind of column: its definition, the value, and the JSON that must come out. */
 static const struct {
         const char *type, *value, *json;
@@ -27,10 +41,9 @@ static const struct {
         { "FLOAT", "16777217", "16777200.0" },
         { "FLOAT(7,4) ZEROFILL", "5", "5.0000" },
         { "DOUBLE", "1e20", "1e20" },
-        { "DOUBLE", "1e-7", "0.0000001" },
+        { "DOUBLE", "1e-20", "1e-20" },
         { "DOUBLE", "0.1", "0.1" },
         { "DOUBLE", "123456789012345678", "1.2345678901234568e17" },
-        { "DOUBLE", "-0.0", "0.0" },
         { "BIT(1)", "b'1'", "1" },
         { "BIT(64)", "b'1111111111111111111111111111111111111111111111111111111111111111'", "18446744073709551615" },
         { "CHAR(10)", "'a  '", "\"a\"" },
@@ -54,8 +67,8 @@ static const struct {
         { "BINARY(4)", "'ab'", "\"YWIAAA==\"" },
         { "VARBINARY(4)", "X'00FF'", "\"AP8=\"" },
         { "BLOB", "''", "\"\"" },
-        { "UUID", "'6CCD780C-BABA-1026-9564-5B8C656024DB'", "\"6ccd780c-baba-1026-9564-5b8c656024db\"" },
-        { "INET6", "'2001:DB8::1'", "\"2001:db8::1\"" },
+        { MARIADB "UUID", "'6CCD780C-BABA-1026-9564-5B8C656024DB'", "\"6ccd780c-baba-1026-9564-5b8c656024db\"" },
+        { MARIADB "INET6", "'2001:DB8::1'", "\"2001:db8::1\"" },
         { "POINT", "NULL", "null" },
         { "INT", "NULL", "null" },
         { "TEXT", "NULL", "null" },
@@ -69,10 +82,13 @@ static void every_kind_of_column_becomes_the_expected_json(void **state) {
         (void) state;
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
                 _cleanup_free_ char *expected = mem_format("7\t{\"k\":7,\"c\":%s}\n", kinds[i].json);
+                const char *type = known_here(kinds[i].type);
                 _cleanup_free_ char *got = NULL;
                 struct table *t;
 
-                admin_run("CREATE OR REPLACE TABLE kinds (k INT PRIMARY KEY, c %s)", kinds[i].type);
+                if (!type)
+                        continue;
+                admin_create("kinds", "(k INT PRIMARY KEY, c %s)", type);
                 admin_run("INSERT INTO kinds VALUES (7, %s)", kinds[i].value);
                 t = describe(db, &(struct table_spec) { .name = "kinds", .key = "k" });
                 assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
@@ -92,8 +108,8 @@ static void columns_come_in_table_order_or_as_listed(void **state) {
         char *got;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE listed (`index` INT PRIMARY KEY, `a b` TEXT, `we``ird, 1` INT, "
-                  "hidden INT INVISIBLE DEFAULT 5)");
+        admin_create("listed", "(`index` INT PRIMARY KEY, `a b` TEXT, `we``ird, 1` INT, "
+                  "hidden INT DEFAULT 5 INVISIBLE)");
         admin_run("INSERT INTO listed VALUES (1, 'x', 2)");
 
         t = describe(db, &(struct table_spec) { .name = "listed", .key = "INDEX" });
@@ -123,7 +139,7 @@ static void timestamps_are_utc_whatever_the_server_thinks(void **state) {
         char *got;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE stamps (k INT PRIMARY KEY, at TIMESTAMP NULL)");
+        admin_create("stamps", "(k INT PRIMARY KEY, at TIMESTAMP NULL)");
         admin_run("INSERT INTO stamps VALUES (1, '2020-10-25 00:30:00'), (2, '2020-10-25 01:30:00')");
         admin_run("SET GLOBAL time_zone = '-07:30'");
         db = open_database(10000);
@@ -160,17 +176,19 @@ static const struct {
         { "k VARCHAR(40) CHARACTER SET latin1 PRIMARY KEY", "('b'),('A'),('c'),('Z'),('ÿ')", KEY_TEXT, NULL },
         { "k VARCHAR(40) CHARACTER SET latin1", "('b'),('A'),('a'),('ÿ'),('ä'),('a ')", KEY_TEXT, "A|a|a |b|ä|ÿ" },
         { "k VARCHAR(40) COLLATE utf8mb4_bin", "('b'),('a'),('a '),('a\\t'),('A')", KEY_TEXT, NULL },
-        { "k VARCHAR(40) COLLATE utf8mb4_nopad_bin, KEY(k)", "('b'),('a'),('a '),('A')", KEY_TEXT, "A|a|a |b" },
+        { MARIADB "k VARCHAR(40) COLLATE utf8mb4_nopad_bin, KEY(k)", "('b'),('a'),('a '),('A')", KEY_TEXT, "A|a|a |b" },
+        { ORACLE "k VARCHAR(40) COLLATE utf8mb4_0900_bin, KEY(k)", "('b'),('a'),('a '),('A')", KEY_TEXT, "A|a|a |b" },
+        { ORACLE "k VARCHAR(40) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY", "('b'),('a'),('a '),('Á'),('')", KEY_TEXT, NULL },
         { "k CHAR(36) PRIMARY KEY", "(UUID()),(UUID()),(UUID()),(UUID()),(UUID())", KEY_TEXT, NULL },
         { "k TEXT", "('b'),('a'),('A'),(REPEAT('x',1000)),(REPEAT('X',1000))", KEY_TEXT, NULL },
         { "k ENUM('z','y','x') PRIMARY KEY", "('x'),('y'),('z')", KEY_TEXT, "x|y|z" },
         { "k BINARY(3) PRIMARY KEY", "('b'),('a'),('A'),('ab'),(X'FFFE00')", KEY_BYTES, NULL },
         { "k VARBINARY(10), KEY(k)", "('b'),('a'),('A'),('a '),(''),(X'FF'),(X'00'),('\\'')", KEY_BYTES, NULL },
-        { "k UUID PRIMARY KEY", "('00000000-0000-1000-8000-000000000002'),('ffffffff-0000-1000-8000-000000000001'),"
+        { MARIADB "k UUID PRIMARY KEY", "('00000000-0000-1000-8000-000000000002'),('ffffffff-0000-1000-8000-000000000001'),"
           "('6ccd780c-baba-1026-9564-5b8c656024db'),('6ccd780c-baba-4026-9564-5b8c656024db')", KEY_BYTES, NULL },
-        { "k UUID", "('00000000-0000-1000-8000-000000000002'),('ffffffff-0000-1000-8000-000000000001'),"
+        { MARIADB "k UUID", "('00000000-0000-1000-8000-000000000002'),('ffffffff-0000-1000-8000-000000000001'),"
           "('6ccd780c-baba-1026-9564-5b8c656024db'),('6ccd780c-baba-4026-9564-5b8c656024db')", KEY_BYTES, NULL },
-        { "k INET6 PRIMARY KEY", "('::1'),('2001:db8::1'),('::ffff:10.0.0.1'),('fe80::1')", KEY_BYTES, NULL },
+        { MARIADB "k INET6 PRIMARY KEY", "('::1'),('2001:db8::1'),('::ffff:10.0.0.1'),('fe80::1')", KEY_BYTES, NULL },
         { "k DATE PRIMARY KEY", "('2020-01-02'),('1999-12-31'),('0000-00-00')", KEY_TIME,
           "0000-00-00|1999-12-31|2020-01-02" },
         { "k DATETIME(6), KEY(k)", "('2020-01-02 03:04:05.000001'),('2020-01-02 03:04:05'),('1999-12-31')", KEY_TIME,
@@ -263,11 +281,14 @@ static void every_kind_of_key_goes_on_after_any_key_without_gap_or_repeat(void *
 
         (void) state;
         for (size_t i = 0; i < sizeof key_tables / sizeof *key_tables; i++) {
+                const char *definition = known_here(key_tables[i].definition);
                 _cleanup_free_ char *rows = NULL, *order = NULL;
                 struct table *t;
 
-                print_message("  %s\n", key_tables[i].definition);
-                admin_run("CREATE OR REPLACE TABLE keyed (filler INT DEFAULT 1, %s)", key_tables[i].definition);
+                if (!definition)
+                        continue;
+                print_message("  %s\n", definition);
+                admin_create("keyed", "(filler INT DEFAULT 1, %s)", definition);
                 admin_run("INSERT IGNORE INTO keyed (k) VALUES %s", key_tables[i].values);
                 rows = admin_ask("SELECT COUNT(*) FROM keyed");
                 t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k" });
@@ -287,7 +308,7 @@ static void long_text_keys_are_ordered_to_their_last_byte(void **state) {
         struct table *t;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k VARCHAR(900))");
+        admin_create("keyed", "(k VARCHAR(900))");
         for (int i = 0; i < 10; i++)
                 admin_run("INSERT INTO keyed VALUES (CONCAT(REPEAT('東', 880), '%d')), (CONCAT(REPEAT('東', 880), 'x%d'))",
                           (i * 7) % 10, (i * 3) % 10);
@@ -305,7 +326,7 @@ static void null_keys_are_found_and_never_read(void **state) {
         char *keys;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k INT, c INT, UNIQUE (k))");
+        admin_create("keyed", "(k INT, c INT, UNIQUE (k))");
         t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .where = "c < 3" });
         assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), 1);
         assert_int_equal(table_has_null_keys(db, t, &e), 0);
@@ -329,7 +350,7 @@ static void keys_that_cannot_be_are_refused_before_they_reach_the_server(void **
                 { "INT", "" }, { "INT", "abc" }, { "INT", "1 OR 1" }, { "INT", "1.5" }, { "INT", "-" },
                 { "DECIMAL(5,2)", "1.5.5" }, { "DECIMAL(5,2)", "1e5" },
                 { "DATETIME", "2020' OR '1" }, { "DATETIME", "" },
-                { "UUID", "x' OR '1" },
+                { MARIADB "UUID", "x' OR '1" },
         };
         struct database *db = open_database(10000);
         struct table_reader *r;
@@ -337,12 +358,15 @@ static void keys_that_cannot_be_are_refused_before_they_reach_the_server(void **
 
         (void) state;
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+                const char *type = known_here(wrong[i].type);
                 struct key key = key_of(wrong[i].key);
                 struct table *t;
                 uint64_t count;
                 char *none;
 
-                admin_run("CREATE OR REPLACE TABLE keyed (k %s)", wrong[i].type);
+                if (!type)
+                        continue;
+                admin_create("keyed", "(k %s)", type);
                 t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k" });
                 assert_int_equal(table_read(db, t, &key, false, NULL, 0, &r, &e), -1);
                 assert_error(&e, ERROR_USAGE, "keyed", wrong[i].key);
@@ -365,7 +389,7 @@ static void where_keeps_to_itself(void **state) {
         struct error e;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k INT PRIMARY KEY, c INT)");
+        admin_create("keyed", "(k INT PRIMARY KEY, c INT)");
         admin_run("INSERT INTO keyed VALUES (1, 1), (2, 1), (3, 1), (4, 5)");
         for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
                 struct table *t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .where = good[i] });
@@ -403,7 +427,7 @@ static void refusals_say_what_to_do(void **state) {
         struct error e;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k INT PRIMARY KEY, c INT, f FLOAT)");
+        admin_create("keyed", "(k INT PRIMARY KEY, c INT, f FLOAT)");
         for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
                 assert_int_equal(table_describe(db, &refused[i].spec, &t, &e), -1);
                 assert_error(&e, ERROR_REFUSED, refused[i].words[0], refused[i].words[1], refused[i].words[2]);
@@ -416,7 +440,7 @@ static void session_reads_only(void **state) {
         struct error e;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k INT PRIMARY KEY)");
+        admin_create("keyed", "(k INT PRIMARY KEY)");
         buffer_append_string(&db->sql, "INSERT INTO keyed VALUES (1)");
         assert_int_equal(database_query(db, &e, "write"), -1);
         assert_error(&e, ERROR_FAILED, "READ ONLY");
@@ -432,14 +456,15 @@ static char *explain(const struct table *t, const char *after, const char *to) {
         MYSQL_ROW row;
         char *answer;
 
-        buffer_append_string(&sql, "EXPLAIN ");
+        buffer_append_string(&sql, "EXPLAIN FORMAT=TRADITIONAL ");
         assert_int_equal(query_read(&sql, t, &(struct range) { after ? &after_key : NULL, to ? &to_key : NULL, false }, 0,
                                     &e), 0);
         if (mysql_query(admin, buffer_string(&sql)) != 0)
                 fail_msg("%s: %s", sql.data, mysql_error(admin));
         result = mysql_store_result(admin);
         row = mysql_fetch_row(result);
-        answer = mem_format("%s/%s/%s", row[3] ? row[3] : "", row[5] ? row[5] : "", row[9] ? row[9] : "");
+        answer = mem_format("%s/%s/%s", admin_cell(result, row, "type"), admin_cell(result, row, "key"),
+                            admin_cell(result, row, "Extra"));
         mysql_free_result(result);
         buffer_free(&sql);
         return answer;
@@ -461,18 +486,21 @@ static void indexes_are_used_for_order_and_range(void **state) {
                 { "k DATETIME NOT NULL, i INT, KEY dt (k)", "2020-01-01 00:00:00", "dt", false },
                 { "k DECIMAL(20,2) NOT NULL, i INT, KEY de (k)", "5.00", "de", false },
                 { "k BINARY(8) PRIMARY KEY, i INT", "00000005", "PRIMARY", true },
-                { "k UUID PRIMARY KEY, i INT", "00000000-0000-1000-8000-000000000005", "PRIMARY", true },
+                { MARIADB "k UUID PRIMARY KEY, i INT", "00000000-0000-1000-8000-000000000005", "PRIMARY", true },
         };
         struct database *db = open_database(10000);
 
         (void) state;
         for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+                const char *definition = known_here(tables[i].keys);
                 _cleanup_free_ char *whole = NULL, *range = NULL;
                 struct table *t;
 
-                print_message("  %s\n", tables[i].keys);
-                admin_run("CREATE OR REPLACE TABLE keyed (filler VARCHAR(200), %s)", tables[i].keys);
-                admin_run("INSERT INTO keyed (k, i, filler) SELECT %s, seq, REPEAT('x', 200) FROM seq_1_to_2000",
+                if (!definition)
+                        continue;
+                print_message("  %s\n", definition);
+                admin_create("keyed", "(filler VARCHAR(200), %s)", definition);
+                admin_run("INSERT INTO keyed (k, i, filler) SELECT %s, seq, REPEAT('x', 200) FROM seq WHERE seq <= 2000",
                           strstr(tables[i].keys, "DATETIME") ? "'2020-01-01' + INTERVAL seq SECOND"
                           : strstr(tables[i].keys, "UUID") ? "CONCAT('00000000-0000-1000-8000-', LPAD(seq, 12, '0'))"
                           : "LPAD(seq, 8, '0')");
@@ -494,7 +522,7 @@ static void indexes_are_used_for_order_and_range(void **state) {
 static void indexes_that_do_not_order_the_key_do_not_count(void **state) {
         static const char *const tables[] = {
                 "k INT, i INT, KEY (i, k)", "k VARCHAR(36), i INT, KEY (k(4))", "k TEXT, i INT, FULLTEXT (k)",
-                "k INT, i INT, KEY (k) IGNORED", "k INT, i INT",
+                MARIADB "k INT, i INT, KEY (k) IGNORED", ORACLE "k INT, i INT, KEY (k) INVISIBLE", "k INT, i INT",
         };
         struct database *db = open_database(10000);
         struct table *t;
@@ -502,7 +530,9 @@ static void indexes_that_do_not_order_the_key_do_not_count(void **state) {
 
         (void) state;
         for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-                admin_run("CREATE OR REPLACE TABLE keyed (%s)", tables[i]);
+                if (!known_here(tables[i]))
+                        continue;
+                admin_create("keyed", "(%s)", known_here(tables[i]));
                 admin_run("INSERT INTO keyed VALUES (2, 1), (1, 2)");
                 t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k" });
                 assert_false(table_facts(t)->key_indexed);
@@ -529,8 +559,8 @@ static void rows_of_equal_keys_keep_their_order(void **state) {
         char *first, *again;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (id INT PRIMARY KEY, k INT)");
-        admin_run("INSERT INTO keyed SELECT 5000 - seq, seq %% 3 FROM seq_1_to_3000");
+        admin_create("keyed", "(id INT PRIMARY KEY, k INT)");
+        admin_run("INSERT INTO keyed SELECT 5000 - seq, seq %% 3 FROM seq WHERE seq <= 3000");
         t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k" });
         assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
         first = read_all(t, r);
@@ -551,6 +581,7 @@ static void fetch_yields_the_rows_of_the_keys_and_no_others(void **state) {
         struct table_reader *r;
         struct key keys[5000];
         char texts[5000][8];
+        uint64_t before;
         struct table *t;
         struct error e;
         struct row row;
@@ -559,7 +590,7 @@ static void fetch_yields_the_rows_of_the_keys_and_no_others(void **state) {
         char *got;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k VARCHAR(20), c INT, KEY (k))");
+        admin_create("keyed", "(k VARCHAR(20), c INT, KEY (k))");
         admin_run("INSERT INTO keyed VALUES ('a', 1), ('A', 2), ('a ', 3), ('á', 4), ('a', 5), ('b', 6), (NULL, 7)");
         t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .columns = "c", .where = "c <> 6" });
         assert_int_equal(table_fetch(db, t, (struct key[]) { { "a", 1 }, { "b", 1 }, { "nope", 4 } }, 3, &r, &e), 0);
@@ -571,18 +602,20 @@ static void fetch_yields_the_rows_of_the_keys_and_no_others(void **state) {
         table_reader_close(r);
         table_free(t);
 
-        admin_run("CREATE OR REPLACE TABLE keyed (k INT PRIMARY KEY)");
-        admin_run("INSERT INTO keyed SELECT seq FROM seq_1_to_20000");
+        admin_create("keyed", "(k INT PRIMARY KEY)");
+        admin_run("INSERT INTO keyed SELECT seq FROM seq WHERE seq <= 20000");
         t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k" });
         for (int i = 0; i < 5000; i++) {
                 snprintf(texts[i], sizeof texts[i], "%d", i * 5);       /* 0 to 24995; 0 and those above 20000 are missing */
                 keys[i] = key_of(texts[i]);
         }
+        before = rows_touched(db);
         assert_int_equal(table_fetch(db, t, keys, 5000, &r, &e), 0);
         while (table_next(r, &row, &key, &e) == 0)
                 rows++;
         assert_int_equal(rows, 4000);
         assert_true(table_reader_close(r));
+        assert_true(rows_touched(db) - before >= 4000 && rows_touched(db) - before <= 11000);        /* looked up, not searched for */
         table_free(t);
         database_close(db);
 }
@@ -642,7 +675,7 @@ static void common_keys_are_those_of_all_tables_once_and_in_order(void **state) 
                         char name[8];
 
                         snprintf(name, sizeof name, "c%d", j);
-                        admin_run("CREATE OR REPLACE TABLE %s (filler INT DEFAULT 1, k %s)", name, types[j]);
+                        admin_create(name, "(filler INT DEFAULT 1, k %s)", types[j]);
                         admin_run("INSERT INTO %s (k) VALUES %s", name, cases[i].values[j]);
                         tables[j] = describe(db, &(struct table_spec) { .name = name, .key = "k" });
                 }
@@ -669,7 +702,7 @@ static void common_keys_respect_each_where_and_the_same_table_twice(void **state
         char *keys;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (k INT PRIMARY KEY, c INT)");
+        admin_create("keyed", "(k INT PRIMARY KEY, c INT)");
         admin_run("INSERT INTO keyed VALUES (1, 1), (2, 2), (3, 3), (4, 4)");
         tables[0] = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .where = "keyed.c > 1" });
         tables[1] = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .where = "c < 4 OR keyed.k = 1 # x" });
@@ -686,8 +719,8 @@ static void common_keys_respect_each_where_and_the_same_table_twice(void **state
 
 static void common_keys_of_large_tables_come_at_once(void **state) {
         struct database *db = open_database(60000);
-        struct table *tables[3];
-        uint64_t start_us;
+        struct table *tables[4];
+        uint64_t before;
         char *keys;
 
         (void) state;
@@ -695,16 +728,28 @@ static void common_keys_of_large_tables_come_at_once(void **state) {
                 char name[8];
 
                 snprintf(name, sizeof name, "big%d", i);
-                admin_run("CREATE OR REPLACE TABLE %s (k INT PRIMARY KEY)", name);
-                admin_run("INSERT INTO %s SELECT seq * %d FROM seq_1_to_300000", name, i + 1);
+                admin_create(name, "(k INT PRIMARY KEY)");
+                admin_run("INSERT INTO %s SELECT seq * %d FROM seq WHERE seq <= 300000", name, i + 1);
+                admin_run("ANALYZE TABLE %s", name);
                 tables[i] = describe(db, &(struct table_spec) { .name = name, .key = "k" });
         }
-        start_us = clock_monotonic_us();
+        before = rows_touched(db);
         keys = common_keys(db, tables, 3, 5);
         assert_string_equal(keys, "6|12|18|24|30");
-        assert_true(clock_monotonic_us() - start_us < 1000000);
+        assert_true(rows_touched(db) - before >= 5 && rows_touched(db) - before <= 500);
         free(keys);
-        for (int i = 0; i < 3; i++)
+
+        /* However they are ordered, the smallest one leads. */
+        admin_create("small", "(k INT PRIMARY KEY)");
+        admin_run("INSERT INTO small VALUES (299994), (299995), (6000000)");
+        admin_run("ANALYZE TABLE small");
+        tables[3] = describe(db, &(struct table_spec) { .name = "small", .key = "k" });
+        before = rows_touched(db);
+        keys = common_keys(db, tables, 4, 0);
+        assert_string_equal(keys, "299994");
+        assert_true(rows_touched(db) - before >= 3 && rows_touched(db) - before <= 500);
+        free(keys);
+        for (int i = 0; i < 4; i++)
                 table_free(tables[i]);
         database_close(db);
 }
@@ -736,13 +781,13 @@ static void fingerprint_changes_with_what_it_stands_for_and_nothing_else(void **
         struct table *t;
 
         (void) state;
-        admin_run("CREATE OR REPLACE TABLE keyed (%s)", base);
+        admin_create("keyed", "(%s)", base);
         t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k" });
         strcpy(expected, table_facts(t)->fingerprint);
         assert_int_equal(strspn(expected, "0123456789abcdef"), 32);
         table_free(t);
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-                admin_run("CREATE OR REPLACE TABLE keyed (%s)", cases[i].columns);
+                admin_create("keyed", "(%s)", cases[i].columns);
                 t = describe(db, &cases[i].spec);
                 if ((strcmp(expected, table_facts(t)->fingerprint) == 0) != cases[i].same)
                         fail_msg("%s", cases[i].columns);
