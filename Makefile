@@ -121,10 +121,20 @@ DEPS := $(or $(PINFEED_DEPS),.deps)
 install-deps:                               ## install what building and testing need
 	@scripts/install-deps
 
+PYTEST = PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/integration
+
 .PHONY: integration
 integration: $(BUILD)/pinfeed               ## run the tests against a real MariaDB and a real Kafka
 	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
-	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/integration $(PYTEST_ARGS)
+	$(Q)$(PYTEST) -m 'not long and not soak' $(PYTEST_ARGS)
+
+.PHONY: check-long
+check-long: $(BUILD)/pinfeed                ## what takes long and belongs to every CI run all the same
+	$(Q)$(PYTEST) -m long $(PYTEST_ARGS)
+
+.PHONY: soak
+soak: $(BUILD)/pinfeed                      ## 500 kills of a replay, about ten minutes
+	$(Q)$(PYTEST) -m soak $(PYTEST_ARGS)
 
 .PHONY: check-service
 check-service: $(BUILD)/pinfeed manual      ## boot systemd in a container and try the units there (needs root)
@@ -133,7 +143,7 @@ check-service: $(BUILD)/pinfeed manual      ## boot systemd in a container and t
 
 # One after the other, whatever -j says: the servers' summary comes last.
 .PHONY: check
-check:                                      ## all tests but check-service and soak; under ten minutes
+check:                                      ## all tests but check-service, check-long and soak; under ten minutes
 	$(Q)scripts/check-layers
 	$(Q)$(MAKE) --no-print-directory unit WERROR=1
 	$(Q)$(MAKE) --no-print-directory unit db-tests WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined

@@ -12,6 +12,7 @@ struct creation {
         FILE *out;
 };
 
+/* 0: created; 1: it was there already. */
 static int create(struct creation *j, const struct config_stream *st, struct error *e) {
         const struct producer_new_topic topic = {
                 .name = st->topic, .partitions = st->partitions, .replication_factor = st->replication_factor,
@@ -24,10 +25,11 @@ static int create(struct creation *j, const struct config_stream *st, struct err
                 return -1;
         fprintf(j->out, "%s %s\n", st->topic, r == 0 ? "created" : "is there already");
         fflush(j->out);
-        return 0;
+        return r;
 }
 
-/* A topic that was there may have more partitions than its readers read: stream_open_topic says so. */
+/* A topic that was there may have more partitions than its readers read: stream_open_topic says so. One that was just
+ * created may not be known to every broker yet. */
 static int inspect(struct creation *j, const struct config_stream *st, struct error *e) {
         struct stream stream = { .config = st };
 
@@ -43,7 +45,7 @@ static int work(struct worker *w, void *arg, struct error *e) {
         r = connection_open_producer(&j->connection, NULL, NULL, NULL, e);
         for (size_t i = 0; i < config->stream_count && r == 0 && !worker_stopping(w); i++) {
                 r = create(j, &config->streams[i], e);
-                if (r == 0)
+                if (r == 1)
                         r = inspect(j, &config->streams[i], e);
         }
         if (r == 1)

@@ -274,11 +274,12 @@ class Kafka(Server):
 
     # ---- groups ------------------------------------------------------------------------------------------------------
 
-    def group_offsets(self, group):
-        """{(topic, partition): (offset, metadata)} that are committed and stable."""
+    def group_offsets(self, group, stable=True):
+        """{(topic, partition): (offset, metadata)} that are committed; stable: those of open transactions are awaited
+        by leaving them out."""
         request = [ConsumerGroupTopicPartitions(group)]
-        result = self.admin().list_consumer_group_offsets(request, require_stable=True)[group].result(20)
-        return {(p.topic, p.partition): (p.offset, p.metadata or "") for p in result.topic_partitions if p.offset >= 0}
+        result = self.admin().list_consumer_group_offsets(request, require_stable=stable)[group].result(20)
+        return {(p.topic, p.partition): (p.offset, _metadata(p)) for p in result.topic_partitions if p.offset >= 0}
 
     def set_group_offset(self, group, topic, partition, offset):
         request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])]
@@ -295,6 +296,14 @@ _RESOURCES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "cluster
 def _acl(principal, operation, resource, name, permission):
     return AclBinding(_RESOURCES[resource], name, ResourcePatternType.LITERAL, principal, "*", AclOperation[operation],
                       permission)
+
+
+def _metadata(partition):
+    """confluent-kafka reads on until a NUL: there may be anything behind the metadata."""
+    try:
+        return partition.metadata or ""
+    except UnicodeDecodeError as e:
+        return e.object.decode(errors="replace")
 
 
 def _if_enough(records, count):

@@ -1,0 +1,82 @@
+"""kill -9 at random moments: a read_committed reader finds every row once, in order."""
+
+import collections
+import random
+import time
+
+import pytest
+
+from rig.replay import STREAMS, assert_exact, create_topics, cursor, load_posts, result
+from rig.steps import Steps
+
+ROWS = 200_000
+
+
+class Backfill:
+    """A replay of three streams that is killed again and again; slowed down so that it does not end before that."""
+
+    def __init__(self, mariadb, kafka, pinfeed, database, rows):
+        self.kafka, self.pinfeed, self.rows = kafka, pinfeed, rows
+        load_posts(mariadb, database, -(-rows // 3))
+        self.rows = sum(mariadb.execute(f"SELECT COUNT(*) FROM {table}", database=database)[0][0]
+                        for table, _ in STREAMS.values())
+        self.steps = Steps(pinfeed.directory / "steps")
+        self.environment = dict(pinfeed.env)
+        self.random = random.Random(5)
+        self.hits = collections.Counter()
+
+    def committed(self):
+        found = (cursor(self.kafka, "pinfeed", topic, stable=False) for topic in self.pinfeed.topics)
+        return sum(c["main"]["rows"] for c in found if c and "main" in c)
+
+    def run_and_kill(self, kills_left):
+        """One life. A random death, between its very beginning and a moment when rows flow."""
+        left = self.rows - self.committed()
+        rate = max(100, left / (kills_left + 1))
+        pinfeed = self.pinfeed
+        pinfeed.env = {k: str(v) for k, v in
+                       {**self.environment, **self.steps.environment("commit:before:0:<60 commit:after:0:<30")}.items()}
+        pinfeed.start("--replay", f"--set=replay.rate={rate:.0f}", "--set=replay.commit_rows=300")
+        time.sleep(self.random.uniform(0, 1.6))         # a random moment is what this is about
+        pinfeed.kill()
+        assert pinfeed.exit_code == -9, pinfeed.log
+        phases = [slot.phase for slot in self.steps.read()]
+        self.hits["kills"] += 1
+        self.hits["open"] += any(phase != "idle" for phase in phases)
+        self.hits["sent"] += any(phase in ("offsets sent", "committing") for phase in phases)
+        self.hits["rows flowed"] += self.steps.calls("produce") > 0
+
+    def finish(self):
+        self.pinfeed.env = self.environment
+        return self.pinfeed.run("--replay", deadline_s=120).expect_exit(0)
+
+
+def kill_again_and_again(mariadb, kafka, pinfeed, database, rows, kills):
+    backfill = Backfill(mariadb, kafka, pinfeed, database, rows)
+    for i in range(kills):
+        backfill.run_and_kill(kills - i)
+    left = backfill.rows - backfill.committed()             # at most: a commit may still be under way
+    done = result(backfill.finish())
+    assert done["complete"] and 0 < done["totals"]["rows"] <= left
+    print(f"{dict(backfill.hits)}, {left} of {backfill.rows} rows left for the last run")
+    assert_exact(mariadb, kafka, pinfeed, database)
+    # Another run has nothing to send.
+    assert result(pinfeed.run("--replay").expect_exit(0))["totals"]["rows"] == 0
+    return backfill.hits
+
+
+def test_replay_after_40_kills_has_no_gap_and_no_repeat(mariadb, kafka, pinfeeds, database):
+    pinfeed = pinfeeds(mariadb, kafka, database=database)
+    create_topics(kafka, pinfeed)
+    hits = kill_again_and_again(mariadb, kafka, pinfeed, database, ROWS, kills=40)
+    assert hits["kills"] >= 40
+    assert hits["open"] >= 10
+    assert hits["sent"] >= 5
+
+
+@pytest.mark.soak
+def test_replay_after_500_kills_has_no_gap_and_no_repeat(mariadb, kafka, pinfeeds, database):
+    pinfeed = pinfeeds(mariadb, kafka, database=database)
+    create_topics(kafka, pinfeed)
+    hits = kill_again_and_again(mariadb, kafka, pinfeed, database, 5 * ROWS, kills=500)
+    assert hits["kills"] >= 500 and hits["open"] >= 125 and hits["sent"] >= 60

@@ -1,0 +1,65 @@
+"""What the tests of --replay share: tables, what has to arrive from them, and looking at a run's result."""
+
+import json
+
+from . import posts
+from .encoder import rows_as_json
+
+# stream -> (table, key)
+STREAMS = {"pin": ("pinterest_data", "index"), "geo": ("geolocation_data", "ind"), "user": ("user_data", "ind")}
+
+
+def load_posts(mariadb, database, count, without_keys=False):
+    """Fills the three tables with posts 0 .. count - 1: up to 2,000 that differ, and then the same with other keys."""
+    first = min(count, 2000)
+    mariadb.load(posts.sql(first, without_keys=without_keys), database)
+    for table, key in STREAMS.values():
+        others = ", ".join(f"`{c}`" for c in posts.COLUMNS[table][1:])
+        if count > first:
+            mariadb.execute(f"INSERT INTO {table} SELECT `{key}` + {first} * seq, {others} FROM {table}, "
+                            f"seq_1_to_{(count - 1) // first} WHERE `{key}` + {first} * seq < {count}", database=database)
+
+
+def create_topics(kafka, pinfeed, streams=STREAMS):
+    for stream in streams:
+        kafka.create_topic(pinfeed.topic(stream))
+
+
+def expected_rows(mariadb, database, table, key, order=None, where="TRUE"):
+    """[(key, JSON)] in the order in which they have to arrive."""
+    return rows_as_json(mariadb, database, f"SELECT * FROM `{table}` WHERE {where} ORDER BY {order or f'`{key}`'}", key)
+
+
+def records(kafka, topic, isolation="read_committed", start=0):
+    """[(key, value)] as a reader finds them."""
+    return [(r.key, r.value) for r in kafka.read_all(topic, isolation, {0: start})]
+
+
+def assert_same(got, expected, what):
+    """Like assert got == expected, with a failure that can be read."""
+    if got == expected:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b), min(len(got), len(expected)))
+    raise AssertionError(f"{what}: {len(got)} records, {len(expected)} expected; they differ at {at}: "
+                         f"got {got[at:at + 1]}, expected {expected[at:at + 1]}; "
+                         f"{len(got) - len(set(got))} repeats, {len(set(expected) - set(got))} missing")
+
+
+def assert_exact(mariadb, kafka, pinfeed, database, streams=None, isolation="read_committed"):
+    """Every row of the three tables is in its topic once, byte for byte, in key order."""
+    for stream in streams or STREAMS:
+        table, key = STREAMS[stream]
+        assert_same(records(kafka, pinfeed.topic(stream), isolation), expected_rows(mariadb, database, table, key), stream)
+
+
+def result(pinfeed):
+    """The JSON object that a run printed, and nothing else on stdout."""
+    lines = pinfeed.stdout.splitlines()
+    assert len(lines) == 1, pinfeed.stdout
+    return json.loads(lines[0])
+
+
+def cursor(kafka, group, topic, stable=True):
+    """The committed cursor as an object, or None."""
+    found = kafka.group_offsets(group, stable).get((topic, 0))
+    return json.JSONDecoder().raw_decode(found[1])[0] if found else None

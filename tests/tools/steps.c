@@ -1,0 +1,208 @@
+/* steps: a library for LD_PRELOAD that knows how far pinfeed's transactions are, and can end or stop it at one step.
+ *
+ * What it sees goes into the file $STEPS_FILE (struct steps_file, mapped; read by tests/rig/steps.py), so that a test
+ * that kills the process afterwards knows what it killed. A worker thread owns one producer, so a slot belongs to a
+ * thread; its name is the transactional id.
+ *
+ * $STEPS_DO: `CALL:WHEN:N:ACTION`, several separated by spaces. CALL: init, begin, produce, offsets, commit, abort,
+ * committed, or `any`; WHEN: before, after; N: the n-th of its thread, 0 for each; ACTION: kill, stop, or a number of
+ * milliseconds to sleep, `<N` for a random number below N.
+ */
+#include <dlfcn.h>
+#include <librdkafka/rdkafka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum call { INIT, BEGIN, PRODUCE, OFFSETS, COMMIT, ABORT, COMMITTED, CALLS };
+static const char *const call_names[CALLS] = { "init", "begin", "produce", "offsets", "commit", "abort", "committed" };
+
+enum phase { IDLE, OPEN, OFFSETS_SENT, COMMITTING };
+
+enum { SLOTS = 64 };
+
+/* Little-endian, no padding; see tests/rig/steps.py. */
+struct slot {
+        char name[96];
+        _Atomic uint32_t phase;
+        _Atomic uint32_t calls[CALLS];          /* that returned without an error */
+};
+
+struct steps_file {
+        _Atomic uint32_t used, unused;
+        struct slot slots[SLOTS];
+};
+
+static struct steps_file *file;
+static _Thread_local struct slot *mine;
+static _Thread_local unsigned begun[CALLS + 1], ended[CALLS + 1];        /* the last: of any call */
+
+static void *real(const char *name) {
+        void *f = dlsym(RTLD_NEXT, name);
+
+        if (!f)
+                abort();
+        return f;
+}
+
+__attribute__((constructor)) static void open_file(void) {
+        const char *path = getenv("STEPS_FILE");
+        int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+        if (fd < 0 || ftruncate(fd, sizeof *file) < 0)
+                abort();
+        file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (file == MAP_FAILED)
+                abort();
+        close(fd);
+}
+
+static void take_slot(const char *name) {
+        uint32_t i = atomic_fetch_add(&file->used, 1);
+
+        if (i >= SLOTS)
+                abort();
+        mine = &file->slots[i];
+        snprintf(mine->name, sizeof mine->name, "%s", name);
+}
+
+static void sleep_ms(unsigned ms) {
+        nanosleep(&(struct timespec) { ms / 1000, (long) (ms % 1000) * 1000000 }, NULL);
+}
+
+static void act(const char *action) {
+        unsigned random;
+
+        if (strcmp(action, "kill") == 0)
+                kill(getpid(), SIGKILL);
+        else if (strcmp(action, "stop") == 0)
+                kill(getpid(), SIGSTOP);
+        else if (*action != '<')
+                sleep_ms((unsigned) atoi(action));
+        else if (getentropy(&random, sizeof random) == 0)
+                sleep_ms(random % (unsigned) atoi(action + 1));
+}
+
+static void look(enum call call, const char *when, unsigned number, unsigned number_of_any) {
+        const char *rest = getenv("STEPS_DO");
+        int used = 0;
+
+        for (; rest; rest += used) {
+                char name[16], at[8], action[16];
+                unsigned n;
+
+                if (sscanf(rest, " %15[a-z]:%7[a-z]:%u:%15[a-z0-9<]%n", name, at, &n, action, &used) != 4)
+                        return;
+                if (strcmp(at, when) != 0)
+                        continue;
+                if (strcmp(name, call_names[call]) == 0 ? n == 0 || n == number
+                    : strcmp(name, "any") == 0 && (n == 0 || n == number_of_any))
+                        act(action);
+        }
+}
+
+static void before(enum call call) {
+        if (!mine)
+                take_slot("");
+        begun[CALLS]++;
+        look(call, "before", ++begun[call], begun[CALLS]);
+}
+
+static void after(enum call call, int done, enum phase phase) {
+        if (done) {
+                mine->phase = phase;
+                mine->calls[call]++;
+        }
+        ended[CALLS]++;
+        look(call, "after", ++ended[call], ended[CALLS]);
+}
+
+/* ---- the calls ---- */
+
+rd_kafka_error_t *rd_kafka_init_transactions(rd_kafka_t *rk, int timeout_ms) {
+        rd_kafka_error_t *(*f)(rd_kafka_t *, int) = real("rd_kafka_init_transactions");
+        char name[96] = "";
+        size_t size = sizeof name;
+        rd_kafka_error_t *error;
+
+        rd_kafka_conf_get(rd_kafka_conf(rk), "transactional.id", name, &size);
+        if (!mine || strcmp(mine->name, name) != 0)
+                take_slot(name);
+        before(INIT);
+        error = f(rk, timeout_ms);
+        after(INIT, !error, IDLE);
+        return error;
+}
+
+rd_kafka_error_t *rd_kafka_begin_transaction(rd_kafka_t *rk) {
+        rd_kafka_error_t *(*f)(rd_kafka_t *) = real("rd_kafka_begin_transaction");
+        rd_kafka_error_t *error;
+
+        before(BEGIN);
+        error = f(rk);
+        after(BEGIN, !error, OPEN);
+        return error;
+}
+
+int rd_kafka_produce(rd_kafka_topic_t *rkt, int32_t partition, int flags, void *payload, size_t length, const void *key,
+                     size_t key_length, void *opaque) {
+        static int (*f)(rd_kafka_topic_t *, int32_t, int, void *, size_t, const void *, size_t, void *);
+        int r;
+
+        if (!f)
+                f = real("rd_kafka_produce");
+        before(PRODUCE);
+        r = f(rkt, partition, flags, payload, length, key, key_length, opaque);
+        after(PRODUCE, r == 0, mine->phase);
+        return r;
+}
+
+rd_kafka_error_t *rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets,
+                                                       const rd_kafka_consumer_group_metadata_t *group, int timeout_ms) {
+        rd_kafka_error_t *(*f)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *,
+                               const rd_kafka_consumer_group_metadata_t *, int) = real("rd_kafka_send_offsets_to_transaction");
+        rd_kafka_error_t *error;
+
+        before(OFFSETS);
+        error = f(rk, offsets, group, timeout_ms);
+        after(OFFSETS, !error, OFFSETS_SENT);
+        return error;
+}
+
+rd_kafka_error_t *rd_kafka_commit_transaction(rd_kafka_t *rk, int timeout_ms) {
+        rd_kafka_error_t *(*f)(rd_kafka_t *, int) = real("rd_kafka_commit_transaction");
+        rd_kafka_error_t *error;
+
+        mine->phase = COMMITTING;
+        before(COMMIT);
+        error = f(rk, timeout_ms);
+        after(COMMIT, !error, IDLE);
+        return error;
+}
+
+rd_kafka_error_t *rd_kafka_abort_transaction(rd_kafka_t *rk, int timeout_ms) {
+        rd_kafka_error_t *(*f)(rd_kafka_t *, int) = real("rd_kafka_abort_transaction");
+        rd_kafka_error_t *error;
+
+        before(ABORT);
+        error = f(rk, timeout_ms);
+        after(ABORT, !error, IDLE);
+        return error;
+}
+
+void rd_kafka_ListConsumerGroupOffsets(rd_kafka_t *rk, rd_kafka_ListConsumerGroupOffsets_t **groups, size_t count,
+                                       const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue) {
+        void (*f)(rd_kafka_t *, rd_kafka_ListConsumerGroupOffsets_t **, size_t, const rd_kafka_AdminOptions_t *,
+                  rd_kafka_queue_t *) = real("rd_kafka_ListConsumerGroupOffsets");
+
+        before(COMMITTED);
+        f(rk, groups, count, options, queue);
+        after(COMMITTED, 1, mine->phase);
+}
