@@ -4,8 +4,10 @@
 
 #include "room.h"
 
-/* Numbers that only one of the two families' headers knows. */
+/* Numbers that not every version of the two families' headers knows. */
 enum {
+        DISK_FULL = 1021,
+        MYSQL_DISK_FULL_NOWAIT = 3675,
         MARIADB_CONNECTION_KILLED = 1927,
         MARIADB_STATEMENT_TIMEOUT = 1969,
         MYSQL_QUERY_TIMEOUT = 3024,
@@ -13,7 +15,6 @@ enum {
         MARIADB_ACCOUNT_LOCKED = 4151,
         MYSQL_CLIENT_TIMEOUT = 4031,
         CLIENT_AUTH_PLUGIN_ERROR = 2061,
-        SERVER_DISK_FULL = 1021,
 };
 
 #define HINT_PASSWORD "Check [mysql] user and password_file (the file holds the password and nothing else), and that " \
@@ -67,7 +68,8 @@ static const struct answer {
         { MARIADB_STATEMENT_TIMEOUT, ERROR_FAILED, "Raise max_statement_time for this account." },
         { MYSQL_QUERY_TIMEOUT, ERROR_FAILED, "Raise max_execution_time for this account." },
         { ER_RECORD_FILE_FULL, ERROR_FAILED, HINT_SPACE },
-        { SERVER_DISK_FULL, ERROR_FAILED, HINT_SPACE },
+        { DISK_FULL, ERROR_FAILED, HINT_SPACE },
+        { MYSQL_DISK_FULL_NOWAIT, ERROR_FAILED, HINT_SPACE },
         { ER_OUT_OF_SORTMEMORY, ERROR_FAILED, HINT_SPACE },
         { CR_CONNECTION_ERROR, ERROR_UNREACHABLE, HINT_REACH },
         { CR_CONN_HOST_ERROR, ERROR_UNREACHABLE, HINT_REACH },

@@ -67,6 +67,8 @@ static void set_tls(MYSQL *mysql, const char *ca, bool use) {
         if (ca)
                 mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
         mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+        /* Without TLS a password goes encrypted with the server's key, which Connector/C asks for by itself. */
+        set_flag(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, true);
 }
 #endif
 
