@@ -30,7 +30,7 @@ struct child {
         int stderr_fd, notes_fd;
         char err[16384], notes[16384];  /* what came so far, NUL-terminated; each note ends in '|' */
         size_t err_length, notes_length;
-        char dir[32], socket[48];
+        char socket[64];                /* as NOTIFY_SOCKET names it */
 };
 
 /* ---- in the child ---- */
@@ -64,15 +64,16 @@ static inline void child_environment(const struct child *c, int options) {
 
 /* ---- in the test ---- */
 
+/* An abstract socket: no file that could stay behind. */
 static inline void child_open_socket(struct child *c) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
+        static unsigned count;
+        int length = snprintf(c->socket, sizeof c->socket, "@pinfeed-unit-%d-%u", getpid(), count++);
 
-        strcpy(c->dir, "/tmp/pinfeed-unit-XXXXXX");
-        assert_non_null(mkdtemp(c->dir));
-        snprintf(c->socket, sizeof c->socket, "%s/notify", c->dir);
-        strcpy(address.sun_path, c->socket);
+        memcpy(address.sun_path + 1, c->socket + 1, (size_t) length - 1);
         c->notes_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_int_equal(bind(c->notes_fd, (struct sockaddr *) &address, sizeof address), 0);
+        assert_int_equal(bind(c->notes_fd, (struct sockaddr *) &address,
+                              (socklen_t) (offsetof(struct sockaddr_un, sun_path) + (size_t) length)), 0);
 }
 
 static inline void child_start(struct child *c, int (*body)(struct service *s), int options) {
@@ -156,8 +157,6 @@ static inline int child_end(struct child *c) {
         close(c->stderr_fd);
         close(c->notes_fd);
         close(c->go_fd);
-        unlink(c->socket);
-        rmdir(c->dir);
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
