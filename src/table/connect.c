@@ -49,7 +49,7 @@ static int set_up_session(struct database *db, struct error *e) {
                 db->is_mariadb ? "SET SESSION in_predicate_conversion_threshold = 0" : NULL,
         };
 
-        buffer_printf(&db->sql, "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', sql_auto_is_null = 0, "
+        buffer_printf(&db->sql, "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', "
                       "net_write_timeout = %u, lock_wait_timeout = %u, max_sort_length = %u, sort_buffer_size = %u",
                       SERVER_PATIENCE_S, lock_wait_s, SORT_KEY_BYTES, SORT_BUFFER_BYTES);
         if (database_query(db, e, "set up the session") < 0)

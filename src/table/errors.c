@@ -23,6 +23,8 @@ enum {
         "account's own host part)."
 #define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
         "this machine in (RDS: inbound TCP 3306)."
+#define HINT_CERTIFICATE "[mysql] ssl_ca must hold the certificate authority of the server (RDS: " \
+        "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the name in its certificate."
 #define HINT_WHERE "Check [stream] columns and where: where is the text that would follow WHERE in a SELECT."
 #define HINT_BUSY "The server is busy with others; trying again helps."
 #define HINT_SPACE "The server ran out of room, most likely for sorting: an index on the key column makes sorting needless."
@@ -91,11 +93,19 @@ static struct answer find_answer(unsigned number) {
         return (struct answer) { number, is_client_error(number) ? ERROR_UNREACHABLE : ERROR_FAILED, NULL };
 }
 
-/* A certificate that does not fit is a matter of configuration; a TLS handshake that was cut is not. */
-static bool is_about_certificates(const char *words) {
-        return strcasestr(words, "certificate") || strcasestr(words, "verif") || strcasestr(words, "self signed")
-               || strcasestr(words, "self-signed") || strcasestr(words, "CA ") || strcasestr(words, "required")
-               || strcasestr(words, "no such file");
+/* The libraries have one number for all that can go wrong with TLS. A certificate that does not fit is a matter of
+ * configuration; a handshake that was cut is not. */
+static struct answer answer_about_tls(const char *words) {
+        static const char *const certificate_words[] = { "certificate", "verif", "self signed", "self-signed", "CA ",
+                                                         "no such file" };
+
+        if (strcasestr(words, "support"))
+                return (struct answer) { CR_SSL_CONNECTION_ERROR, ERROR_REFUSED, "Let the server offer TLS, or remove [mysql] "
+                                         "ssl_ca if the network between is your own." };
+        for (size_t i = 0; i < sizeof certificate_words / sizeof *certificate_words; i++)
+                if (strcasestr(words, certificate_words[i]))
+                        return (struct answer) { CR_SSL_CONNECTION_ERROR, ERROR_REFUSED, HINT_CERTIFICATE };
+        return find_answer(CR_SSL_CONNECTION_ERROR);
 }
 
 /* {user}, {database} -> their names. */
@@ -147,12 +157,8 @@ int database_error(struct database *db, struct error *e, const char *doing) {
                           doing, db->place, (db->login.timeout_ms + 999) / 1000);
                 return error_hint(e, HINT_REACH);
         }
-        if (number == CR_SSL_CONNECTION_ERROR && is_about_certificates(words)) {
-                answer.class = ERROR_REFUSED;
-                answer.hint = "[mysql] ssl_ca must hold the certificate authority of the server (RDS: "
-                              "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the "
-                              "name in its certificate.";
-        }
+        if (number == CR_SSL_CONNECTION_ERROR)
+                answer = answer_about_tls(words);
         if (number == CR_CONNECTION_ERROR && db->login.socket)
                 answer.hint = "Check [mysql] socket, and that the server runs.";
         error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->place);

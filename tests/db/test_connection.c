@@ -327,6 +327,24 @@ static void a_slow_query_is_waited_for_longer_than_the_timeout(void **state) {
         database_close(db);
 }
 
+static void a_locked_table_is_said_and_not_waited_for(void **state) {
+        struct database *db = open_database(1000);
+        uint64_t start_us = clock_monotonic_us(), count;
+        struct table *t = describe_many(db, NULL);
+        struct error e;
+        int r;
+
+        (void) state;
+        admin_run("LOCK TABLES many WRITE");
+        r = table_count(db, t, NULL, false, NULL, &count, &e);
+        admin_run("UNLOCK TABLES");
+        assert_int_equal(r, -1);
+        assert_error(&e, ERROR_UNREACHABLE, "Lock wait timeout", "ALTER TABLE");
+        assert_true(ms_since(start_us) < 5000);
+        table_free(t);
+        database_close(db);
+}
+
 static void *cancel_when_asked(void *arg) {
         struct database *db = arg;
         bool running = false;
@@ -445,6 +463,7 @@ int main(void) {
                 cmocka_unit_test(the_server_waits_for_a_reader_that_is_held_up),
                 cmocka_unit_test(a_killed_connection_is_unreachable),
                 cmocka_unit_test(a_slow_query_is_waited_for_longer_than_the_timeout),
+                cmocka_unit_test(a_locked_table_is_said_and_not_waited_for),
                 cmocka_unit_test(cancelling_from_another_thread_ends_a_call_at_once),
                 cmocka_unit_test_teardown(a_frozen_server_ends_the_call_and_closing_does_not_hang, thaw),
                 cmocka_unit_test_teardown(a_frozen_server_ends_logging_in_and_an_idle_connection_closes, thaw),
