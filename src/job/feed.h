@@ -1,15 +1,19 @@
 /* feed: one stream's replay. Exactly once: the cursor commits in the same Kafka transaction as its records.
  *
  * Starting, resuming and recovering are one path, an attempt: a new producer, init_transactions (which fences whoever
- * was there and ends what was left open), the stable committed cursor, rows with a greater key in key order, a commit
- * every so many rows, bytes or seconds, but never between two rows of equal key. With exactly_once = no the path is
- * the same, the producer isn't transactional, and the cursor is a file, written after the acknowledgements before it.
+ * was there and ends what was left open), the stable committed cursor, a claim (the same cursor, signed by us), rows
+ * with a greater key in key order, a commit every so many rows, bytes or seconds, but never between two rows of equal
+ * key. With exactly_once = no the path is the same, the producer isn't transactional, and the cursor is a file, written
+ * after the acknowledgements before it.
  */
 #ifndef PINFEED_JOB_FEED_H
 #define PINFEED_JOB_FEED_H
 
 #include "cursor.h"
 #include "session.h"
+
+/* A table without an index is sorted before its first row comes. */
+enum { FEED_LONG_QUERY_MS = 3600000 };
 
 /* Shared by the feeds of a run. */
 struct feed_run {
@@ -43,14 +47,16 @@ struct feed {
         /* the worker's own, and the result after its end */
         struct cursor cursor;                   /* as committed last */
         struct cursor_run *at;                  /* &cursor.main or &cursor.bounded */
+        struct cursor copy;                     /* exactly once: what the state file said */
         char *transactional_id, *state_path;
         struct buffer first, resumed_from;      /* keys, as text for people */
         bool has_first, has_resumed_from;
         uint64_t began_us, ended_us;
+        uint64_t rows_before;                   /* of the run, sent by earlier processes */
         uint64_t missed;                        /* rows that appeared below the cursor */
-        bool found;                             /* there was a cursor */
-        bool announced, verified;               /* what is said and told once was */
-        bool restarted;                         /* --restart was committed by this process */
+        bool announced;                         /* what is said once was said */
+        bool claimed;                           /* the cursor was ours once: every right is there */
+        bool ready;
         bool stuck;                             /* a producer could not be ended */
         uint64_t copied_us;                     /* when the cursor was copied to its file */
         bool copy_failed;
@@ -60,6 +66,8 @@ struct feed {
         bool open;
         uint64_t opened_us;
         uint64_t open_rows, open_bytes;
+        uint64_t doubt_rows, doubt_bytes;       /* of the last commit, while nobody knows whether it was done */
+        uint64_t lost_rows;                     /* a transaction timed out after so many: the next one ends there */
         struct buffer last;                     /* key of the last row sent */
         bool has_last;
         uint64_t run_began_us, blocked_us;      /* of rows with that key: when they began; waited for Kafka since */
@@ -78,13 +86,44 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e);
 /* Stop was asked for: rows that are flowing reach the next boundary by themselves, anything else is interrupted. */
 void feed_wake(struct feed *f);
 
-/* feed_cursor.c: reading, claiming and committing the cursor. */
+/* ---- feed_look.c: before the rows, and after them; worker thread ---- */
+
+/* Whether the keys can be replayed, and --from and --to can be keys. */
+int feed_check_keys(struct feed *f, struct error *e);
+/* Whether nobody consumes with the group. */
+int feed_check_group(struct feed *f, struct error *e);
+/* Which rows are still to be sent. `lower` is NULL or points to `bound`. */
+struct feed_range {
+        struct key bound, to;
+        const struct key *lower;
+        bool inclusive;
+};
+void feed_range(const struct feed *f, struct feed_range *ret);
+/* How many rows are to be sent: fills progress.total. */
+int feed_count(struct feed *f, struct error *e);
+/* What is worth knowing before anything is sent; once. */
+int feed_announce(struct feed *f, struct error *e);
+/* Says which rows were passed over; fills `missed`. */
+int feed_count_missed(struct feed *f, struct error *e);
+
+/* ---- feed_rows.c ---- */
+
+/* Sends the rows, commits them. 0: to the end; 1: the transaction is to be aborted; 2: stopped, and committed; -1. */
+int feed_rows(struct feed *f, struct error *e);
+
+/* ---- feed_cursor.c: reading, claiming and committing the cursor ---- */
+
 int feed_read_cursor(struct feed *f, struct error *e);
-/* Decides where to go on: fills f->cursor and f->at for this run, the upper bound too. */
+/* Decides where to go on: fills f->cursor and f->at for this run, but for the upper bound. */
 int feed_settle_cursor(struct feed *f, struct error *e);
-/* Commits the cursor (and what was sent since the last commit). As producer_commit. */
+/* Fixes the upper bound of a run that begins. */
+int feed_settle_bound(struct feed *f, struct error *e);
+/* Commits the cursor, and what was sent since the last commit, in a transaction that is open. As producer_commit. */
 int feed_commit(struct feed *f, bool done, struct error *e);
-/* After being fenced: 0 and words in `e` when somebody else has the cursor, 1 when it is still ours. */
-int feed_who_fenced(struct feed *f, struct error *e);
+/* Whether somebody else has signed the cursor since we did; looks for it that long. Words it (ERROR_TAKEN_OVER). */
+bool feed_taken_over(struct feed *f, unsigned look_ms, struct error *e);
+
+/* A new transaction, for feed_commit alone or for rows. */
+int feed_begin(struct feed *f, uint64_t now_us, struct error *e);
 
 #endif

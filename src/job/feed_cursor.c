@@ -6,9 +6,9 @@
 #include "feed.h"
 
 enum {
-        CURSOR_TIMEOUT_MS = 30000,
+        /* Somebody's open transaction may have to time out first. */
+        CURSOR_TIMEOUT_MS = 60000,
         COMMIT_TIMEOUT_MS = 60000,
-        FENCED_LOOK_MS = 10000,
         COPY_EVERY_US = 5000000,
 };
 
@@ -30,11 +30,11 @@ static int read_file(struct feed *f, struct cursor *ret, struct error *e) {
         return r;
 }
 
-static int write_file(struct feed *f, struct error *e) {
+static int write_file(struct feed *f, const struct cursor *c, struct error *e) {
         struct buffer text = {};
         int r;
 
-        cursor_print(&f->cursor, &text);
+        cursor_print(c, &text);
         r = file_replace(f->state_path, text.data, text.length);
         buffer_free(&text);
         if (r == 0)
@@ -43,15 +43,19 @@ static int write_file(struct feed *f, struct error *e) {
         return error_hint(e, "Give the state directory space, or set [pinfeed] state_dir.");
 }
 
-/* With transactions the file is a copy only: it lets a later run see that there was a cursor. */
+/* With transactions the file is a copy only: it lets a later run see that there was a cursor. A main run that Kafka has
+ * forgotten stays in it while bounded ones make up for it. */
 static void copy_to_file(struct feed *f, bool now) {
         uint64_t now_us = clock_monotonic_us();
+        struct cursor both = f->cursor;         /* shares its keys */
         struct error e;
 
         if (!now && now_us - f->copied_us < COPY_EVERY_US)
                 return;
         f->copied_us = now_us;
-        if (write_file(f, &e) < 0 && !f->copy_failed) {
+        if (!both.main.present)
+                both.main = f->copy.main;
+        if (write_file(f, &both, &e) < 0 && !f->copy_failed) {
                 f->copy_failed = true;
                 error_hint(&e, "The replay goes on: its cursor is in Kafka. But if that one expires, nobody will notice.");
                 service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, &e);
@@ -79,8 +83,7 @@ static int parse_committed(struct feed *f, const char *text, struct error *e) {
 }
 
 /* Kafka forgets offsets of groups without members after a while; the file remembers. */
-static int refuse_lost(struct feed *f, const struct cursor *copy, struct error *e) {
-        const struct cursor_run *run = copy->main.present ? &copy->main : &copy->bounded;
+static int refuse_lost(struct feed *f, const struct cursor_run *run, struct error *e) {
         struct buffer key = {};
 
         cursor_print_key(&(struct key) { run->last.data, run->last.length }, &key);
@@ -89,20 +92,35 @@ static int refuse_lost(struct feed *f, const struct cursor *copy, struct error *
                   f->stream.config->name, f->run->group, f->state_path, (unsigned long long) run->rows,
                   run->has_last ? buffer_string(&key) : "none");
         error_hint(e, "To send everything again: --restart. To send only what is missing: look up the last key in the topic and "
-                   "use --from with the next one. If the topic is new, remove that file.");
+                   "use --from with the next one, now and in later runs, too. If the topic is new, remove that file.");
         buffer_free(&key);
         return -1;
 }
 
-static int check_lost(struct feed *f, struct error *e) {
-        struct cursor copy = {};
-        int r = read_file(f, &copy, e);
+static bool is_bounded(const struct feed *f) {
+        return f->run->from || f->run->to;
+}
 
-        if (r == 0 && !f->run->restart && (copy.main.rows > 0 || copy.bounded.rows > 0)
-            && !f->run->from && !f->run->to)
-                r = refuse_lost(f, &copy, e);
-        cursor_free(&copy);
-        return r < 0 ? -1 : 0;
+/* Whether a cursor has the run that is wanted; another pair of bounds is another run. */
+static struct cursor_run *find_run(const struct feed *f, struct cursor *c) {
+        struct cursor_run *run = is_bounded(f) ? &c->bounded : &c->main;
+        char id[17] = "";
+
+        if (is_bounded(f))
+                cursor_bounded_id(f->run->from, f->run->to, id);
+        return run->present && strcmp(run->id, id) == 0 ? run : NULL;
+}
+
+static int check_lost(struct feed *f, struct error *e) {
+        const struct cursor_run *run;
+
+        cursor_free(&f->copy);
+        if (read_file(f, &f->copy, e) < 0)
+                return -1;
+        run = find_run(f, &f->copy);
+        if (f->run->restart || !run || run->rows == 0 || find_run(f, &f->cursor))
+                return 0;
+        return refuse_lost(f, run, e);
 }
 
 static int read_committed(struct feed *f, struct error *e) {
@@ -114,10 +132,8 @@ static int read_committed(struct feed *f, struct error *e) {
         cursor_free(&f->cursor);
         if (r == 0)
                 r = parse_committed(f, text, e);
-        else if (r == 1)
-                r = check_lost(f, e);
         free(text);
-        return r;
+        return r < 0 ? -1 : check_lost(f, e);
 }
 
 int feed_read_cursor(struct feed *f, struct error *e) {
@@ -145,18 +161,78 @@ static void run_reset(struct cursor_run *run) {
         run->restart = false;
 }
 
-/* The greatest key now, or --to. An empty table has no bound: nothing is to be sent. */
-static int fix_bound(struct feed *f, struct error *e) {
+/* There is room for one bounded run. */
+static void say_forgotten(struct feed *f) {
+        const struct cursor_run *run = &f->cursor.bounded;
+        struct buffer key = {};
+
+        if (f->claimed || !is_bounded(f) || !run->present || run->done || run->rows == 0)
+                return;
+        cursor_print_key(&(struct key) { run->last.data, run->last.length }, &key);
+        service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0, "stream %s: a run with other bounds ended "
+                    "early, after %llu rows, at key %s. Its place is forgotten now: started again, it will begin anew.",
+                    f->stream.config->name, (unsigned long long) run->rows, buffer_string(&key));
+        buffer_free(&key);
+}
+
+/* A commit whose answer got lost: the cursor knows whether it was done. */
+static void settle_doubt(struct feed *f) {
+        uint64_t committed = f->at->rows - f->rows_before;
+
+        if (f->doubt_rows > 0 && committed == f->progress.committed + f->doubt_rows) {
+                f->progress.bytes += f->doubt_bytes;
+                f->progress.transactions++;
+        }
+        f->doubt_rows = f->doubt_bytes = 0;
+        f->progress.committed = f->progress.sent = committed;
+}
+
+int feed_settle_cursor(struct feed *f, struct error *e) {
+        const char *fingerprint = table_facts(f->stream.table)->fingerprint;
+        struct cursor_run *found = find_run(f, &f->cursor);
+        bool changed = *f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0;
+        /* A --restart that was killed goes on as that restart, it does not begin once more; this process's own, too. */
+        bool again = f->run->restart && !f->claimed && (changed || !(found && found->restart && !found->done));
+
+        if (changed && !again)
+                return refuse_changed(f, e);
+        f->at = is_bounded(f) ? &f->cursor.bounded : &f->cursor.main;
+        if (!found)
+                say_forgotten(f);
+        if (!found || again)
+                run_reset(f->at);
+        f->at->present = true;
+        f->at->restart = f->at->restart || again;
+        *f->at->id = 0;
+        if (is_bounded(f))
+                cursor_bounded_id(f->run->from, f->run->to, f->at->id);
+        if (changed)    /* what the other run's cursor says is about another table */
+                (is_bounded(f) ? &f->cursor.main : &f->cursor.bounded)->present = f->copy.main.present = false;
+        snprintf(f->cursor.fingerprint, sizeof f->cursor.fingerprint, "%s", fingerprint);
+        cursor_sign(&f->cursor, f->run->start_ms);
+        if (!f->claimed)
+                f->rows_before = f->at->rows;
+        settle_doubt(f);
+        return 0;
+}
+
+/* The greatest key now, or --to. An empty table has no bound: nothing is to be sent. An unfinished run keeps its own. */
+int feed_settle_bound(struct feed *f, struct error *e) {
         struct key least, greatest;
         int r;
 
+        if (!f->at->done && f->at->has_to)
+                return 0;
+        f->at->done = false;
         f->at->to.length = 0;
         f->at->has_to = true;
         if (f->run->to) {
                 buffer_append_string(&f->at->to, f->run->to);
                 return 0;
         }
+        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
         r = table_key_bounds(f->connection.database, f->stream.table, &least, &greatest, e);
+        worker_alive(f->connection.worker);
         if (r < 0)
                 return -1;
         f->at->has_to = r == 0;
@@ -165,44 +241,12 @@ static int fix_bound(struct feed *f, struct error *e) {
         return 0;
 }
 
-int feed_settle_cursor(struct feed *f, struct error *e) {
-        const char *fingerprint = table_facts(f->stream.table)->fingerprint;
-        bool bounded = f->run->from || f->run->to, fresh, again, changed;
-        char id[17] = "";
-
-        f->at = bounded ? &f->cursor.bounded : &f->cursor.main;
-        if (bounded)
-                cursor_bounded_id(f->run->from, f->run->to, id);
-        if (bounded && strcmp(f->at->id, id) != 0)
-                f->at->present = false;
-        /* A --restart that was killed goes on as that restart, it does not begin once more; this process's own, too. */
-        f->found = f->at->present;
-        changed = *f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0;
-        again = f->run->restart && !f->restarted && (changed || !(f->at->present && f->at->restart && !f->at->done));
-        if (changed && !again)
-                return refuse_changed(f, e);
-        fresh = !f->at->present || again;
-        if (fresh)
-                run_reset(f->at);
-        f->at->present = true;
-        f->at->restart = f->at->restart || again;
-        snprintf(f->at->id, sizeof f->at->id, "%s", id);
-        if (changed)    /* what the other run's cursor says is about another table */
-                (bounded ? &f->cursor.main : &f->cursor.bounded)->present = false;
-        snprintf(f->cursor.fingerprint, sizeof f->cursor.fingerprint, "%s", fingerprint);
-        cursor_sign(&f->cursor, f->run->start_ms);
-        if (!fresh && !f->at->done && f->at->has_to)
-                return 0;               /* an unfinished run keeps its bound */
-        f->at->done = false;
-        return fix_bound(f, e);
-}
-
 /* ---- committing ---- */
 
-static int commit_transaction(struct feed *f, const struct buffer *text, struct error *e) {
+static int commit_transaction(struct feed *f, const char *text, struct error *e) {
         const struct producer_progress progress = {
                 .group = f->run->group, .topic = f->stream.config->topic,
-                .offset = (int64_t) f->at->rows, .text = text->data,
+                .offset = (int64_t) f->at->rows, .text = text,
         };
 
         return producer_commit(f->connection.producer, &progress, COMMIT_TIMEOUT_MS, e);
@@ -215,72 +259,106 @@ static int commit_file(struct feed *f, struct error *e) {
                                  producer_last_reason(f->connection.producer));
         if (f->undelivered)
                 return error_set(e, ERROR_FAILED, "Kafka did not take all records");
-        return write_file(f, e);
+        return write_file(f, &f->cursor, e);
 }
 
-int feed_commit(struct feed *f, bool done, struct error *e) {
+static int commit_cursor(struct feed *f, struct error *e) {
         struct buffer text = {};
-        uint64_t rows = f->open_rows;
         int r;
 
-        f->at->rows += rows;
-        if (rows > 0) {
-                f->at->last.length = 0;
-                buffer_append(&f->at->last, f->last.data, f->last.length);
-                f->at->has_last = true;
-        }
-        f->at->done = done;
         cursor_print(&f->cursor, &text);
         buffer_string(&text);
         if (text.length > CURSOR_TEXT_MAX) {
-                buffer_free(&text);
                 error_set(e, ERROR_REFUSED, "stream %s: a key is too long for a cursor (%d bytes in all)",
                           f->stream.config->name, CURSOR_TEXT_MAX);
-                return error_hint(e, "Set the stream's key to a column with shorter values.");
-        }
-        r = f->run->exactly_once ? commit_transaction(f, &text, e) : commit_file(f, e);
+                r = error_hint(e, "Set the stream's key to a column with shorter values.");
+        } else
+                r = f->run->exactly_once ? commit_transaction(f, text.data, e) : commit_file(f, e);
         buffer_free(&text);
-        if (r != 0)
+        return r;
+}
+
+static void exchange_keys(struct buffer *a, struct buffer *b) {
+        struct buffer c = *a;
+
+        *a = *b;
+        *b = c;
+}
+
+/* A cursor that says that what was sent is committed; or, afterwards, that it isn't. */
+struct before { bool has_last, done; };
+
+static struct before advance(struct feed *f, bool done) {
+        struct before before = { f->at->has_last, f->at->done };
+
+        f->at->rows += f->open_rows;
+        if (f->open_rows > 0) {
+                exchange_keys(&f->at->last, &f->last);
+                f->at->has_last = true;
+        }
+        f->at->done = done;
+        return before;
+}
+
+static void go_back(struct feed *f, struct before before) {
+        f->at->rows -= f->open_rows;
+        if (f->open_rows > 0)
+                exchange_keys(&f->at->last, &f->last);
+        f->at->has_last = before.has_last;
+        f->at->done = before.done;
+        f->doubt_rows = f->open_rows;
+        f->doubt_bytes = f->open_bytes;
+}
+
+int feed_commit(struct feed *f, bool done, struct error *e) {
+        struct before before = advance(f, done);
+        int r = commit_cursor(f, e);
+
+        if (r != 0) {
+                go_back(f, before);
                 return r;
+        }
         if (f->run->exactly_once && f->at->rows > 0)
-                copy_to_file(f, done);
-        f->progress.committed += rows;
+                copy_to_file(f, done || worker_stopping(f->connection.worker));
+        f->progress.committed += f->open_rows;
         f->progress.bytes += f->open_bytes;
-        f->progress.transactions += rows > 0;
+        f->progress.transactions += f->open_rows > 0;
         f->open = false;
-        f->open_rows = f->open_bytes = 0;
+        f->open_rows = f->open_bytes = f->lost_rows = 0;
         return 0;
 }
 
-/* ---- fenced ---- */
+/* ---- somebody else ---- */
 
-int feed_who_fenced(struct feed *f, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + FENCED_LOOK_MS * 1000ull;
+static bool look_once(struct feed *f, struct cursor *ret) {
+        char *text = NULL;
+        int64_t offset;
+        int version;
+        bool other;
+
+        other = producer_committed(f->connection.producer, f->run->group, f->stream.config->topic, 2000, &text, &offset,
+                                   &(struct error) {}) == 0
+                && cursor_parse(text, strlen(text), ret, &version) == 0 && !cursor_same_writer(ret, &f->cursor);
+        free(text);
+        return other;
+}
+
+bool feed_taken_over(struct feed *f, unsigned look_ms, struct error *e) {
+        uint64_t until_us = clock_monotonic_us() + look_ms * 1000ull;
         struct cursor now = {};
-        bool other = false;
+        bool other = look_once(f, &now);
+        char since[32];
 
         /* The one who came claims the cursor at once; a transaction that timed out looks the same, and nobody came. */
-        while (!other && clock_monotonic_us() < until_us && !worker_stopping(f->connection.worker)) {
-                char *text = NULL;
-                int64_t offset;
-                int version;
-
-                if (producer_committed(f->connection.producer, f->run->group, f->stream.config->topic, 2000, &text, &offset,
-                                       &(struct error) {}) == 0)
-                        other = cursor_parse(text, strlen(text), &now, &version) == 0 && !cursor_same_writer(&now, &f->cursor);
-                free(text);
-                if (!other)
-                        worker_sleep_ms(f->connection.worker, 200);
-        }
+        while (!other && clock_monotonic_us() < until_us && worker_sleep_ms(f->connection.worker, 200))
+                other = look_once(f, &now);
         if (other) {
-                char since[32];
-
                 clock_format_utc(now.start_ms / 1000, since);
                 error_set(e, ERROR_TAKEN_OVER, "stream %s: another pinfeed took over: process %d on %s, started %s",
                           f->stream.config->name, (int) now.pid, now.host, since);
-                error_hint(e, "Nothing is lost or doubled: it goes on from the last commit. If that is not wanted, stop it and start "
-                           "this one again.");
+                error_hint(e, "Nothing is lost or doubled: it goes on from the last commit. If that is not wanted, stop it and "
+                           "start this one again.");
         }
         cursor_free(&now);
-        return other ? 0 : 1;
+        return other;
 }
