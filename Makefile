@@ -149,6 +149,40 @@ check-service: $(BUILD)/pinfeed manual      ## boot systemd in a container and t
 	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
 	$(DEPS)/venv/bin/python -B -m pytest tests/service $(PYTEST_ARGS)
 
+# ---- fuzzing ----
+
+FUZZ_SECONDS ?= 300
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+# They are built by clang in a tree of their own, by this Makefile once more.
+FUZZ_MAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
+
+$(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libpinfeed.a
+	@mkdir -p $(@D)
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) -lm
+
+# What is found on the way is kept in $(BUILD)/corpus; what makes one fail, beside it.
+.PHONY: run-fuzzers
+run-fuzzers: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+	  what=$${f##*/fuzz_}; mkdir -p $(BUILD)/corpus/$$what; \
+	  printf '  FUZZ  %s (%s s)\n' $$what $(FUZZ_SECONDS); \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)/$$what- $(BUILD)/corpus/$$what tests/fuzz/corpus/$$what >$(BUILD)/$$what.log 2>&1 || \
+	    { grep -v '^#' $(BUILD)/$$what.log | tail -n 60; exit 1; }; \
+	done
+
+.PHONY: fuzz
+fuzz:                                       ## feed the parsers with random bytes, FUZZ_SECONDS (300) each
+	+@$(FUZZ_MAKE) run-fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS)
+
+.PHONY: fuzz-short
+fuzz-short:                                 ## the same for a few seconds each
+	+@$(FUZZ_MAKE) run-fuzzers FUZZ_SECONDS=4
+
+# Object files are kept.
+.SECONDARY:
+
 # One after the other, whatever -j says: the servers' summary comes last.
 .PHONY: check
 check:                                      ## all tests but check-service, check-long and soak; under ten minutes
