@@ -63,12 +63,13 @@ static void set_tls(MYSQL *mysql, const char *ca, bool use) {
 #else
 static void set_tls(MYSQL *mysql, const char *ca, bool use) {
         unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : use ? SSL_MODE_PREFERRED : SSL_MODE_DISABLED;
+        bool ask_for_key = true;
 
         if (ca)
                 mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
         mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
         /* Without TLS a password goes encrypted with the server's key, which Connector/C asks for by itself. */
-        set_flag(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, true);
+        mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &ask_for_key);
 }
 #endif
 
