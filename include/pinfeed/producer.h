@@ -79,6 +79,10 @@ int producer_topic(struct producer *p, const char *name, struct tally *tally, in
 const char *producer_topic_name(const struct producer_topic *t);
 int producer_topic_partitions(const struct producer_topic *t);
 
+/* Asks whether we may write to the topics that were asked for, without writing anything. `settings`: those of
+ * producer_new. 0: we may, or nobody answered in time; ERROR_REFUSED: we may not. */
+int producer_may_write(struct producer *p, const struct producer_settings *settings, int timeout_ms, struct error *e);
+
 struct producer_new_topic {
         const char *name;
         int partitions;                 /* -1: the cluster's default */

@@ -22,8 +22,9 @@ enum {
 struct post {
         struct emulate *owner;
         struct buffer key;
-        unsigned waiting;               /* records not yet reported */
+        unsigned waiting;               /* records not yet acknowledged */
         bool used;
+        bool begun;                     /* its first record was handed over */
 };
 
 /* A post that is drawn and fetched. */
@@ -38,6 +39,7 @@ struct emulate {
         const struct config *config;
         struct session session;
         struct connection connection;
+        struct patience patience;       /* with a database that lets us in and then fails */
         struct stream streams[POSTS_STREAMS];
         struct posts *posts;
         struct draw *draw;
@@ -71,8 +73,9 @@ static struct post *post_take(struct emulate *m, const struct key *key) {
 
         post->key.length = 0;
         buffer_append(&post->key, key->data, key->length);
-        post->waiting = 0;
+        post->waiting = POSTS_STREAMS;
         post->used = true;
+        post->begun = false;
         return post;
 }
 
@@ -112,11 +115,8 @@ static void on_report(void *arg, void *tag, const char *reason) {
 
         if (m->keep)
                 return;
-        if (reason)
-                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                            "a record of post %.*s was not delivered and won't be: %s",
-                            (int) post->key.length, post->key.data, reason);
-        if (--post->waiting == 0)
+        /* A record that failed ends the run, and its post stays in the file. */
+        if (!reason && --post->waiting == 0)
                 post_release(post);
 }
 
@@ -145,12 +145,15 @@ static int send_record(struct emulate *m, struct stream *st, const struct drawn 
                 if (serve(m, 50, e) < 0)
                         return -1;
         }
+        if (r == 2)
+                return error_set(e, ERROR_FAILED, "a record of post %.*s is larger than librdkafka takes", (int) d->key.length,
+                                 d->key.data);
         return r == 0 ? 0 : -1;
 }
 
 /* All three records of a post, whether or not a stop is asked for. 1: time is up, the post stays in the file. */
 static int send_post(struct emulate *m, struct drawn *d, struct error *e) {
-        d->post->waiting = POSTS_STREAMS;
+        d->post->begun = true;
         for (size_t i = 0; i < POSTS_STREAMS; i++) {
                 int r = send_record(m, &m->streams[i], d, m->rows.data + d->rows.value[i].at, d->rows.value[i].length, e);
 
@@ -172,36 +175,35 @@ static bool post_fits(struct emulate *m, const struct drawn *d) {
         return true;
 }
 
-/* ---- fetching, over broken connections ---- */
+/* ---- over broken connections ---- */
 
-/* Fetches the rows of keys; opens a new connection as often as it takes. 1: stopping. */
+/* After something failed at the database: if it can't be reached, waits and opens a new connection. 0: try again;
+ * 1: stopping; -1: the error stands. */
+static int try_again(struct emulate *m, struct error *e) {
+        int r = patience_wait(&m->patience, e);
+
+        return r != 0 ? r : connection_open_database(&m->connection, e);
+}
+
+/* Fetches the rows of keys. 1: stopping. */
 static int fetch(struct emulate *m, const struct key *keys, size_t count, struct post_rows *ret, struct error *e) {
         size_t before = m->rows.length;
 
         while (posts_fetch(m->posts, keys, count, &m->rows, ret, e) < 0) {
-                int r;
+                int r = try_again(m, e);
 
-                if (worker_stopping(m->connection.worker))
-                        return 1;
-                if (e->class != ERROR_UNREACHABLE)
-                        return -1;
-                m->rows.length = before;
-                r = connection_open_database(&m->connection, e);
                 if (r != 0)
                         return r;
+                m->rows.length = before;
         }
+        patience_over(&m->patience);
         return 0;
 }
 
 static int refresh(struct emulate *m, struct error *e) {
         while (draw_refresh(m->draw, e) < 0) {
-                int r;
+                int r = try_again(m, e);
 
-                if (worker_stopping(m->connection.worker))
-                        return 1;
-                if (e->class != ERROR_UNREACHABLE)
-                        return -1;
-                r = connection_open_database(&m->connection, e);
                 if (r != 0)
                         return r;
         }
@@ -246,11 +248,12 @@ static void batch_take(struct emulate *m) {
         }
 }
 
-/* Posts of the batch from `first` on are not sent: they are under way no more. */
-static void batch_drop(struct emulate *m, size_t first) {
-        for (size_t i = first; i < m->batch_count; i++)
-                post_release(m->batch[i].post);
-        m->batch_count = first;
+/* The batch ends early: its posts of which nothing was sent are under way no more. */
+static void batch_drop(struct emulate *m) {
+        for (size_t i = 0; i < m->batch_count; i++)
+                if (m->batch[i].post->used && !m->batch[i].post->begun)
+                        post_release(m->batch[i].post);
+        m->batch_count = 0;
 }
 
 /* Waits until a moment, serving delivery reports. 1: stopping. */
@@ -325,8 +328,6 @@ static int batch_send(struct emulate *m, struct error *e) {
         for (size_t i = 0; i < m->batch_count; i++) {
                 int r = wait_until(m, m->batch[i].due_us, e);
 
-                if (r == 1)
-                        batch_drop(m, i);
                 if (r == 0)
                         r = send_post(m, &m->batch[i], e);
                 if (r != 0)
@@ -339,14 +340,15 @@ static int batch_send(struct emulate *m, struct error *e) {
 static int batch(struct emulate *m, struct error *e) {
         int r = batch_make(m, e);
 
-        if (r == 1)
-                batch_drop(m, 0);
-        if (r != 0)
+        if (r == 0)
+                r = write_file(m, e);
+        if (r == 0)
+                r = batch_send(m, e);
+        if (r != 0) {
+                batch_drop(m);
                 return r;
-        if (write_file(m, e) < 0)
-                return -1;
-        r = batch_send(m, e);
-        return r != 0 ? r : refresh(m, e);
+        }
+        return refresh(m, e);
 }
 
 /* ---- what an earlier run left ---- */
@@ -393,62 +395,64 @@ static int resend(struct emulate *m, struct error *e) {
 
 /* ---- start and end ---- */
 
-/* Describes, reads and draws; again over a new connection when one breaks. 1: stopping. */
-static int open_tables(struct emulate *m, struct error *e) {
-        for (;;) {
-                int r = connection_open_database(&m->connection, e);
+static int describe_tables(struct emulate *m, struct error *e) {
+        int r = 0;
 
-                for (size_t i = 0; i < POSTS_STREAMS && r == 0; i++)
-                        r = stream_describe(&m->streams[i], &m->connection, e);
-                if (r != 0 && (r > 0 || e->class != ERROR_UNREACHABLE))
-                        return r;
-                if (r == 0)
-                        return 0;
-        }
+        for (size_t i = 0; i < POSTS_STREAMS && r == 0; i++)
+                r = stream_describe(&m->streams[i], &m->connection, e);
+        return r;
 }
 
 static int open_draw(struct emulate *m, struct error *e) {
-        for (;;) {
-                int r = posts_open(m->streams, &m->connection, &m->posts, e);
+        int r = posts_open(m->streams, &m->connection, &m->posts, e);
 
-                if (r == 0)
-                        r = draw_open(m->posts, m->streams, &m->connection, &m->draw, e);
-                if (r == 0)
-                        return 0;
+        if (r == 0)
+                r = draw_open(m->posts, m->streams, &m->connection, &m->draw, e);
+        if (r != 0) {
                 posts_close(m->posts);
                 m->posts = NULL;
-                if (worker_stopping(m->connection.worker))
-                        return 1;
-                if (r > 0 || e->class != ERROR_UNREACHABLE)
-                        return r;
-                r = connection_open_database(&m->connection, e);
+        }
+        return r;
+}
+
+/* Over as many connections as it takes. 1: stopping. */
+static int insist(struct emulate *m, int (*step)(struct emulate *m, struct error *e), struct error *e) {
+        int r;
+
+        while ((r = step(m, e)) < 0) {
+                r = try_again(m, e);
                 if (r != 0)
                         return r;
         }
+        patience_over(&m->patience);
+        return r;
 }
 
 static int start(struct emulate *m, struct error *e) {
         struct service *service = m->session.service;
         int r;
 
+        session_begin(&m->session);
         if (inflight_open(m->config->state_dir, m->config->user_id, &m->inflight, e) < 0)
                 return -1;
-        r = open_tables(m, e);
+        r = connection_open_database(&m->connection, e);
+        if (r == 0)
+                r = insist(m, describe_tables, e);
         if (r == 0)
                 r = connection_open_producer(&m->connection, NULL, on_report, m, e);
         for (size_t i = 0; i < POSTS_STREAMS && r == 0; i++)
                 r = stream_open_topic(&m->streams[i], &m->connection, e);
         if (r == 0)
-                r = open_draw(m, e);
+                r = connection_may_write(&m->connection, e);
+        if (r == 0)
+                r = insist(m, open_draw, e);
         if (r != 0)
                 return r;
         m->working = true;
-        service_ready(service);
+        session_work(&m->session, "Sends %g posts a second", m->config->emulate_rate);
         service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s",
                     m->config->emulate_rate, m->streams[0].config->topic, m->streams[1].config->topic,
                     m->streams[2].config->topic);
-        service_status(service, "Sends %g posts a second", m->config->emulate_rate);
-        session_report_token(&m->session);
         m->schedule_us = clock_monotonic_us();
         return resend(m, e);
 }
@@ -457,22 +461,48 @@ static bool finished(const struct emulate *m) {
         return m->config->emulate_posts && m->made >= m->config->emulate_posts;
 }
 
+/* Waits for what is on its way. 0: it arrived; 1: time is up; -1: something failed. In any case the file holds the
+ * posts that are not in all topics. */
 static int flush(struct emulate *m, struct error *e) {
         uint64_t until_us = clock_monotonic_us() + FLUSH_MS * 1000ull;
-        size_t left;
+        int r = 0;
 
-        while (producer_in_flight(m->connection.producer) > 0 && clock_monotonic_us() < until_us)
-                if (serve(m, 50, e) < 0)
-                        return -1;
-        left = producer_in_flight(m->connection.producer);
-        if (left == 0)
-                return m->resending ? 0 : write_file(m, e);
-        m->keep = true;         /* the next run sends those posts again */
-        error_set(e, ERROR_FAILED, "%zu records were not acknowledged within %d s: %s", left, FLUSH_MS / 1000,
-                  *producer_last_reason(m->connection.producer) ? producer_last_reason(m->connection.producer)
-                                                                : "no reason given");
-        return error_hint(e, "Their posts' keys are kept in %s and are sent again, whole, at the next start.",
-                          m->config->state_dir);
+        while (producer_in_flight(m->connection.producer) > 0 && clock_monotonic_us() < until_us) {
+                worker_alive(m->connection.worker);
+                if (producer_poll(m->connection.producer, 50, e) < 0)
+                        r = -1;
+        }
+        if (r == 0 && producer_in_flight(m->connection.producer) > 0)
+                r = 1;
+        m->keep = true;         /* what is reported later belongs to the next run, which sends those posts again */
+        if (!m->resending && write_file(m, &(struct error) {}) < 0)
+                return -1;      /* it still holds those keys, and some too many */
+        return r;
+}
+
+static int not_in_time(struct emulate *m, struct error *e) {
+        const char *reason = producer_last_reason(m->connection.producer);
+
+        error_set(e, ERROR_FAILED, "%zu records were not acknowledged within %d s: %s",
+                  producer_in_flight(m->connection.producer), FLUSH_MS / 1000, *reason ? reason : "no answer");
+        return error_hint(e, "Their posts' keys are kept in %s; the next start sends them again.", m->config->state_dir);
+}
+
+/* Names the posts that are not in all topics, or may not be. */
+static void report_left(struct emulate *m) {
+        enum { MOST_NAMED = 10 };
+        struct buffer names = {};
+        size_t named = 0, left = under_way(m);
+
+        for (size_t i = 0; i < MOST_UNDER_WAY && named < MOST_NAMED; i++)
+                if (m->slots[i].used)
+                        buffer_printf(&names, "%s%.*s", named++ ? ", " : "", (int) m->slots[i].key.length,
+                                      m->slots[i].key.data);
+        if (left > 0)
+                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
+                            "%zu posts may not be in all topics (%s%s): the next start sends them again, whole", left,
+                            buffer_string(&names), left > named ? ", ..." : "");
+        buffer_free(&names);
 }
 
 /* The last line: what was and was not delivered. */
@@ -503,10 +533,11 @@ static int work(struct worker *w, void *arg, struct error *e) {
                 struct error flush_error;
                 int flushed = flush(m, r < 0 ? &flush_error : e);
 
-                r = r < 0 || flushed < 0 ? -1 : 0;
+                if (r >= 0 && flushed != 0)
+                        r = flushed > 0 ? not_in_time(m, e) : -1;
+                report_left(m);
                 report_end(m);
         }
-        m->keep = true;
         if (connection_close(&m->connection, r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
         return r < 0 ? -1 : 0;
@@ -540,6 +571,7 @@ static struct emulate *emulate_new(const struct config *config, struct service *
         m->config = config;
         session_init(&m->session, config, service, true);
         connection_init(&m->connection, &m->session, NULL);
+        m->patience = (struct patience) { .connection = &m->connection, .whom = "Rows can be read" };
         for (size_t i = 0; i < POSTS_STREAMS; i++)
                 m->streams[i].config = &config->streams[i];
         m->slots = mem_zero(MOST_UNDER_WAY, sizeof *m->slots);

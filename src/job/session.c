@@ -1,17 +1,69 @@
 #include "session.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum {
         DATABASE_TIMEOUT_MS = 4000,
         CONNECT_SLICE_MS = 1000,
         TOPIC_TIMEOUT_MS = 10000,
-        READY_AFTER_MS = 8000,          /* READY comes with the first verdict, or when this much was waited */
+        READY_AFTER_MS = 9000,          /* READY comes with the first verdict, or after this much */
         ONE_SHOT_PATIENCE_MS = 20000,
-        LONGEST_PAUSE_MS = 10000,
+        LONGEST_PAUSE_MS = 3000,
         DESTROY_TIMEOUT_MS = 15000,
 };
+
+/* ---- READY in time ---- */
+
+/* A thread of its own: whatever the worker hangs in, systemd must not give up on a daemon that waits. */
+struct session_ready {
+        struct service *service;
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t stopped;
+        bool stop;                      /* under the lock */
+};
+
+static void *ready_in_time(void *arg) {
+        struct session_ready *r = arg;
+        uint64_t until_us = clock_monotonic_us() + READY_AFTER_MS * 1000ull;
+        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        int x = 0;
+
+        pthread_mutex_lock(&r->lock);
+        while (!r->stop && x != ETIMEDOUT)
+                x = pthread_cond_clockwait(&r->stopped, &r->lock, CLOCK_MONOTONIC, &until);
+        if (!r->stop)
+                service_ready(r->service);
+        pthread_mutex_unlock(&r->lock);
+        return NULL;
+}
+
+static struct session_ready *ready_start(struct service *service) {
+        struct session_ready *r = mem_zero(1, sizeof *r);
+
+        r->service = service;
+        pthread_mutex_init(&r->lock, NULL);
+        pthread_cond_init(&r->stopped, NULL);
+        if (pthread_create(&r->thread, NULL, ready_in_time, r) != 0)
+                abort();                /* as for memory */
+        return r;
+}
+
+static void ready_stop(struct session_ready *r) {
+        if (!r)
+                return;
+        pthread_mutex_lock(&r->lock);
+        r->stop = true;
+        pthread_cond_signal(&r->stopped);
+        pthread_mutex_unlock(&r->lock);
+        pthread_join(r->thread, NULL);
+        pthread_cond_destroy(&r->stopped);
+        pthread_mutex_destroy(&r->lock);
+        free(r);
+}
 
 /* ---- session ---- */
 
@@ -28,8 +80,7 @@ void session_init(struct session *s, const struct config *config, struct service
                 .external_id = config->aws_external_id, .session_name = config->aws_session_name,
         };
 
-        *s = (struct session) { .config = config, .service = service, .patient = patient,
-                                .started_us = clock_monotonic_us() };
+        *s = (struct session) { .config = config, .service = service, .patient = patient };
         s->properties = mem_zero(config->kafka_count, sizeof *s->properties);
         for (size_t i = 0; i < config->kafka_count; i++)
                 s->properties[i] = (struct producer_property) {
@@ -40,8 +91,25 @@ void session_init(struct session *s, const struct config *config, struct service
 }
 
 void session_done(struct session *s) {
+        ready_stop(s->ready);
         aws_free(s->aws);
         free(s->properties);
+}
+
+void session_begin(struct session *s) {
+        s->ready = ready_start(s->service);
+        snprintf(s->doing, sizeof s->doing, "Starting");
+        service_status(s->service, "%s", s->doing);
+}
+
+void session_work(struct session *s, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(s->doing, sizeof s->doing, format, ap);
+        va_end(ap);
+        service_ready(s->service);
+        service_status(s->service, "%s", s->doing);
 }
 
 static void session_identity(void *arg, char *ret, size_t size) {
@@ -51,8 +119,8 @@ static void session_identity(void *arg, char *ret, size_t size) {
         *ret = 0;
         aws_status(s->aws, &status);
         if (*status.source && *status.region)
-                snprintf(ret, size, "credentials from %s, region %s from %s", status.source, status.region,
-                         status.region_source);
+                snprintf(ret, size, "credentials from %s, access key %s, region %s from %s", status.source,
+                         status.access_key_id, status.region, status.region_source);
 }
 
 static int session_token(void *arg, char **ret_token, int64_t *ret_expires_ms, struct error *e) {
@@ -133,7 +201,7 @@ int connection_open_database(struct connection *c, struct error *e) {
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
                 .password_file = config->mysql_password_file, .timeout_ms = DATABASE_TIMEOUT_MS,
         };
-        struct patience patience = { .connection = c, .whom = "MySQL" };
+        struct patience patience = { .connection = c, .whom = "MySQL can be reached" };
         struct database *db;
 
         connection_close_database(c);
@@ -159,6 +227,10 @@ static void producer_log(void *arg, int severity, const char *line) {
                                     : severity == SERVICE_NOTICE ? MESSAGE_RESUMED : MESSAGE_NOTE;
 
         service_log(s->service, (enum service_severity) severity, kind, NULL, 0, "%s", line);
+        if (kind == MESSAGE_WAITING)
+                service_status(s->service, "Waiting: %s", line);
+        if (kind == MESSAGE_RESUMED)
+                service_status(s->service, "%s", s->doing);
 }
 
 static bool producer_keep_going(void *arg) {
@@ -168,10 +240,11 @@ static bool producer_keep_going(void *arg) {
         return !worker_stopping(c->worker);
 }
 
-int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
-                             void *report_arg, struct error *e) {
+static struct producer_settings producer_settings(struct connection *c, const char *transactional_id,
+                                                  producer_report_fn report, void *report_arg) {
         struct session *s = c->session;
-        const struct producer_settings settings = {
+
+        return (struct producer_settings) {
                 .properties = s->properties, .property_count = s->config->kafka_count,
                 .transactional_id = transactional_id,
                 .token = session_token, .token_arg = s, .identity = session_identity,
@@ -179,7 +252,12 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
                 .log = producer_log, .log_arg = s,
                 .alive = producer_keep_going, .alive_arg = c,
         };
-        struct patience patience = { .connection = c, .whom = "Kafka" };
+}
+
+int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
+                             void *report_arg, struct error *e) {
+        const struct producer_settings settings = producer_settings(c, transactional_id, report, report_arg);
+        struct patience patience = { .connection = c, .whom = "Kafka can be reached" };
 
         if (producer_new(&settings, &c->producer, e) < 0)
                 return -1;
@@ -191,6 +269,13 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
         }
         patience_over(&patience);
         return 0;
+}
+
+int connection_may_write(struct connection *c, struct error *e) {
+        const struct producer_settings settings = producer_settings(c, NULL, NULL, NULL);
+
+        worker_expect_ms(c->worker, 3 * TOPIC_TIMEOUT_MS);
+        return producer_may_write(c->producer, &settings, TOPIC_TIMEOUT_MS, e);
 }
 
 /* ---- patience ---- */
@@ -231,23 +316,23 @@ int patience_wait(struct patience *p, struct error *e) {
         if (s->patient && !p->said && ms_since(p->since_us) >= 3000) {
                 p->said = true;
                 service_log_error(s->service, SERVICE_WARNING, MESSAGE_WAITING, e);
-                service_status(s->service, "Waiting for %s: %s", p->whom, e->what);
+                service_status(s->service, "Waiting: %s", e->what);
         }
-        if (ms_since(s->started_us) >= READY_AFTER_MS)
-                service_ready(s->service);
         pause = 250u << (p->tries < 6 ? p->tries : 6);
         p->tries++;
         if (pause > LONGEST_PAUSE_MS)
                 pause = LONGEST_PAUSE_MS;
-        if (pause > 1000 && ms_since(s->started_us) < READY_AFTER_MS)
-                pause = 1000;
         return pause_ms(p->connection, pause, e);
 }
 
 void patience_over(struct patience *p) {
-        if (p->said)
-                service_log(p->connection->session->service, SERVICE_NOTICE, MESSAGE_RESUMED, NULL, 0,
-                            "%s can be reached again after %u s", p->whom, ms_since(p->since_us) / 1000);
+        struct session *s = p->connection->session;
+
+        if (p->said) {
+                service_log(s->service, SERVICE_NOTICE, MESSAGE_RESUMED, NULL, 0, "%s again after %u s", p->whom,
+                            ms_since(p->since_us) / 1000);
+                service_status(s->service, "%s", s->doing);
+        }
         p->said = false;
         p->since_us = 0;
         p->tries = 0;

@@ -18,11 +18,16 @@ struct session {
         struct aws *aws;
         struct producer_property *properties;   /* config's, in the producer's words */
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time */
-        uint64_t started_us;
+        char doing[200];                        /* the status while nothing is waited for; the worker's */
+        struct session_ready *ready;            /* tells systemd READY in time; NULL: not begun */
 };
 
 void session_init(struct session *s, const struct config *config, struct service *service, bool patient);
 void session_done(struct session *s);
+/* A daemon's first act, on its worker: from now on READY comes at the latest after 9 s, whatever hangs. */
+void session_begin(struct session *s);
+/* Everything is verified: READY now. What goes on is the status, whenever nothing is waited for. */
+void session_work(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- one worker's connections ---- */
 
@@ -51,11 +56,14 @@ int connection_close_producer(struct connection *c, struct error *e);
 int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
                              void *report_arg, struct error *e);
 
+/* Asks whether the topics that were opened may be written to. */
+int connection_may_write(struct connection *c, struct error *e);
+
 /* ---- waiting for what can't be reached ---- */
 
 struct patience {
         struct connection *connection;
-        const char *whom;                       /* "MySQL", "Kafka" */
+        const char *whom;                       /* "MySQL can be reached", "Kafka can be reached": when it is over */
         uint64_t since_us;                      /* 0: not waiting */
         unsigned tries;
         bool said;
@@ -64,7 +72,7 @@ struct patience {
 /* After an error of class ERROR_UNREACHABLE: says so once, sleeps (longer each time, alive, serving delivery reports)
  * and returns 0: try again; 1: stopping; -1: the error stands (another class, or patience is over). */
 int patience_wait(struct patience *p, struct error *e);
-/* After success: says that it can be reached again, if it said that it could not. */
+/* After success: says `whom` "again", if it said that something was wrong. */
 void patience_over(struct patience *p);
 
 /* ---- streams ---- */

@@ -52,6 +52,11 @@ struct producer {
  * (rd_kafka_conf_destroy) or handed to rd_kafka_new. */
 int properties_make(const struct producer_settings *settings, rd_kafka_conf_t **ret, struct error *e);
 
+/* producer.c: the rest of producer_new, which takes the configuration over. */
+int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *conf,
+                  void (*on_delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg), struct producer **ret,
+                  struct error *e);
+
 /* reasons.c: what Kafka's refusals mean, and which IAM action is missing. */
 enum reason_action {
         REASON_CONNECT,

@@ -36,6 +36,15 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
                 say(p, 7, "librdkafka: %s: %s", facility, text);
 }
 
+/* Keeps librdkafka's words, without how long it was in which state: "… (after 0ms in state CONNECT, …)". */
+static void set_reason(struct producer *p, const char *text) {
+        const char *after = strstr(text, " (after ");
+
+        while (after && strstr(after + 1, " (after "))
+                after = strstr(after + 1, " (after ");
+        snprintf(p->reason, sizeof p->reason, "%.*s", after ? (int) (after - text) : (int) strlen(text), text);
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *arg) {
         struct producer *p = arg;
 
@@ -52,15 +61,28 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *arg) {
                 return;         /* the reason came before it */
         case RD_KAFKA_RESP_ERR__AUTHENTICATION:
         case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-                p->refused_by_broker = true;
+                /* MSK says so to somebody who connects too often. */
+                p->refused_by_broker = !strstr(text, "Too many connects");
                 break;
         case RD_KAFKA_RESP_ERR__SSL:
                 /* A handshake that the network cut short is nothing to give up for; these won't get better. */
                 p->refused_by_tls = strstr(text, "certificate") || strstr(text, "wrong version number");
                 break;
         }
-        snprintf(p->reason, sizeof p->reason, "%s", text);
+        set_reason(p, text);
         say(p, 7, "connection: %s", text);
+}
+
+/* In a transaction what failed is aborted and sent again. Otherwise nothing that passes by itself gets here: librdkafka
+ * repeats what it can, for ever. So going on would only add more of the same. */
+static void delivery_failed(struct producer *p, const struct producer_topic *t, rd_kafka_resp_err_t code) {
+        bool purged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+        struct error e;
+
+        if (purged || code == RD_KAFKA_RESP_ERR__FATAL || (p->transactional && !reason_is_refusal(code)))
+                return;
+        reason_set(p, &e, REASON_WRITE, code, NULL, "Kafka does not take a record for topic %s", t->name);
+        producer_fail(p, &e);
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) {
@@ -74,14 +96,11 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
 
                 tally_delivered(t->tally, m->len, latency_us > 0 ? (uint64_t) latency_us : 0);
                 p->waiting_since_us = clock_monotonic_us();
+                p->reason[0] = 0;       /* whatever it was, it is over */
+                p->refused_by_broker = p->refused_by_tls = false;
         } else {
                 tally_failed(t->tally);
-                if (reason_is_refusal(m->err)) {
-                        struct error e;
-
-                        reason_set(p, &e, REASON_WRITE, m->err, NULL, "Kafka refuses records for topic %s", t->name);
-                        producer_fail(p, &e);
-                }
+                delivery_failed(p, t, m->err);
         }
         if (p->report)
                 p->report(p->report_arg, m->_private, m->err ? rd_kafka_err2str(m->err) : NULL);
@@ -154,18 +173,24 @@ static size_t conf_number(const rd_kafka_conf_t *conf, const char *name) {
 
 int producer_new(const struct producer_settings *settings, struct producer **ret, struct error *e) {
         rd_kafka_conf_t *conf;
-        struct producer *p;
-        char reason[512];
 
         if (properties_make(settings, &conf, e) < 0)
                 return -1;
-        p = producer_alloc(settings);
+        return producer_from(settings, conf, on_delivery, ret, e);
+}
+
+int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *conf,
+                  void (*delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg), struct producer **ret,
+                  struct error *e) {
+        struct producer *p = producer_alloc(settings);
+        char reason[512];
+
         p->message_max_bytes = conf_number(conf, "message.max.bytes");
         p->transaction_timeout_ms = conf_number(conf, "transaction.timeout.ms");
         rd_kafka_conf_set_opaque(conf, p);
         rd_kafka_conf_set_log_cb(conf, on_log);
         rd_kafka_conf_set_error_cb(conf, on_error);
-        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+        rd_kafka_conf_set_dr_msg_cb(conf, delivery);
         if (p->by_token) {
                 rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, on_token);
                 rd_kafka_conf_enable_sasl_queue(conf, 1);
@@ -322,35 +347,30 @@ int producer_send(struct producer *p, struct producer_topic *t, const void *key,
         return reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
 }
 
-/* Why acknowledgements stay away: the token, a refusal (then also who we are), or the connection. */
-static void quiet_reason(struct producer *p, char *ret, size_t size) {
-        char identity[384] = "";
-        struct error e;
-
-        if (token_failure(p, &e)) {
-                snprintf(ret, size, "%s%s%s", e.what, *e.hint ? ". " : "", e.hint);
+/* Why nothing is acknowledged: the token, a refusal, or the network. */
+static void why_quiet(struct producer *p, struct error *e) {
+        if (token_failure(p, e))
                 return;
-        }
-        if (p->refused_by_broker && p->identity)
-                p->identity(p->token_arg, identity, sizeof identity);
-        snprintf(ret, size, "%s%s%s%s", *p->reason ? p->reason : "no reason given", *identity ? " (used: " : "", identity,
-                 *identity ? ")" : "");
+        if (p->refused_by_broker)
+                refused(p, e);
+        else
+                unreachable(p, e);
 }
 
 /* One line when acknowledgements stay away, one when they are back. */
 static void watch_quiet(struct producer *p) {
         uint64_t quiet_ms = (clock_monotonic_us() - p->waiting_since_us) / 1000;
         bool quiet = p->in_flight > 0 && quiet_ms >= QUIET_MS;
-        char reason[3072];
 
         if (quiet && !p->waiting_said) {
+                struct error e;
+
+                why_quiet(p, &e);
                 p->waiting_said = true;
-                quiet_reason(p, reason, sizeof reason);
-                say(p, 4, "Kafka has acknowledged nothing for %u s, %zu records wait: %s", (unsigned) (quiet_ms / 1000),
-                    p->in_flight, reason);
+                say(p, 4, "Kafka has acknowledged nothing for %u s, %zu records wait: %s. %s", (unsigned) (quiet_ms / 1000),
+                    p->in_flight, e.what, e.hint);
         } else if (p->waiting_said && !quiet) {
                 p->waiting_said = false;
-                p->refused_by_broker = p->refused_by_tls = false;
                 say(p, 5, "Kafka acknowledges again");
         }
 }

@@ -43,6 +43,16 @@ static void hint_rights(const struct producer *p, struct error *e, enum reason_a
                 p->identity(p->token_arg, identity, sizeof identity);
         if (*identity)
                 snprintf(used, sizeof used, " (used: %s)", identity);
+        if (action == REASON_CONNECT && p->by_token) {
+                error_hint(e, "Kafka says the same to a wrong secret key, to a wrong region and to missing rights: check that "
+                              "these are the right credentials and that the region is the cluster's%s, and add %s to the "
+                              "policy of the role.", used, actions[action].rights);
+                return;
+        }
+        if (action == REASON_CONNECT) {
+                error_hint(e, "Check the user name and the password in [kafka].");
+                return;
+        }
         error_hint(e, "Add %s to the policy of the role%s%s%s.", actions[action].rights, used,
                    actions[action].instead ? ", or " : "", actions[action].instead ? actions[action].instead : "");
 }
@@ -62,6 +72,19 @@ static enum reason_action action_of(rd_kafka_resp_err_t code, enum reason_action
         return action;
 }
 
+/* What to do about codes that aren't about rights. */
+static const struct {
+        rd_kafka_resp_err_t code;
+        const char *hint;
+} hints[] = {
+        { RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "Raise the topic's max.message.bytes, or set [kafka] message.max.bytes to what "
+          "the topic takes: records that are larger are then left out, and said to be." },
+        { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "Was the topic deleted? `pinfeed --create-topics` creates it." },
+        { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "Was the topic deleted? `pinfeed --create-topics` creates it." },
+        { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "Was the topic deleted? `pinfeed --create-topics` creates it." },
+        { RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "Set [kafka] compression.codec to one that the brokers know." },
+};
+
 static enum error_class class_of(rd_kafka_resp_err_t code) {
         if (reason_is_refusal(code))
                 return ERROR_REFUSED;
@@ -76,6 +99,13 @@ static enum error_class class_of(rd_kafka_resp_err_t code) {
         case RD_KAFKA_RESP_ERR__TIMED_OUT:
         case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
                 return ERROR_UNREACHABLE;
+        /* The same record would meet the same answer after a restart. */
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+        case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+        case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
+                return ERROR_REFUSED;
         }
         return ERROR_FAILED;
 }
@@ -91,6 +121,9 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
         error_set(e, class_of(code), "%s: %s", words, text && *text ? text : rd_kafka_err2str(code));
         if (reason_is_refusal(code))
                 hint_rights(p, e, action_of(code, action));
+        for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+                if (hints[i].code == code)
+                        error_hint(e, "%s", hints[i].hint);
         return -1;
 }
 
