@@ -91,8 +91,13 @@ const char *text_nearest(const char *name, const char *const *names, size_t coun
 /* Appends a file's bytes, at most `limit` of them. 0; 1: there is no such file; -1: errno says why (EFBIG: longer). */
 int file_read(const char *path, size_t limit, struct buffer *out);
 /* Replaces a file as a whole: a reader sees the old or the new bytes, and the new ones are on disk when this returns 0.
- * Mode 0600. -1: errno says why; the old file is as it was. A file `path`.new is used on the way. */
+ * Mode 0600, given as by file_give. -1: errno says why; the old file is as it was. A file `path`.new is used on the
+ * way. */
 int file_replace(const char *path, const void *bytes, size_t length);
+
+/* Gives a file that root has created to the owner of its directory, so that the service's user can write what was typed
+ * by root. Does nothing for others. -1: errno. */
+int file_give(int fd, const char *path);
 
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 

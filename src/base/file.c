@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int file_read(const char *path, size_t limit, struct buffer *out) {
@@ -41,10 +42,15 @@ static int write_all(int fd, const char *bytes, size_t length) {
         return 0;
 }
 
+static char *directory_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? mem_copy_bytes(path, (size_t) (slash - path) + 1) : mem_copy_string(".");
+}
+
 /* A rename is on disk only when its directory is. */
 static int sync_directory_of(const char *path) {
-        const char *slash = strrchr(path, '/');
-        _cleanup_free_ char *directory = slash ? mem_copy_bytes(path, (size_t) (slash - path) + 1) : mem_copy_string(".");
+        _cleanup_free_ char *directory = directory_of(path);
         int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
         if (fd < 0)
@@ -54,12 +60,23 @@ static int sync_directory_of(const char *path) {
         return r;
 }
 
+int file_give(int fd, const char *path) {
+        _cleanup_free_ char *directory = directory_of(path);
+        struct stat owner;
+
+        if (geteuid() != 0)
+                return 0;
+        if (stat(directory, &owner) < 0)
+                return -1;
+        return fchown(fd, owner.st_uid, owner.st_gid);
+}
+
 static int write_new(const char *path, const void *bytes, size_t length) {
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), r, saved;
 
         if (fd < 0)
                 return -1;
-        r = write_all(fd, bytes, length) < 0 || fsync(fd) < 0 ? -1 : 0;
+        r = file_give(fd, path) < 0 || write_all(fd, bytes, length) < 0 || fsync(fd) < 0 ? -1 : 0;
         saved = errno;
         if (close(fd) < 0 && r == 0)
                 return -1;

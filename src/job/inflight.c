@@ -90,7 +90,7 @@ static int failed(enum error_class class, const char *doing, const char *path, s
 
 static int lock_file(struct inflight *f, const char *lock_path, struct error *e) {
         f->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (f->lock_fd < 0)
+        if (f->lock_fd < 0 || file_give(f->lock_fd, lock_path) < 0)
                 return failed(ERROR_REFUSED, "can't write", lock_path, e);
         if (flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;

@@ -239,9 +239,19 @@ class Kafka(Server):
         """config: topic settings, with _ for the dots."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1,
                          config={k.replace("_", "."): str(v) for k, v in config.items()})
-        self.admin().create_topics([topic], operation_timeout=10)[name].result(20)
+        # On a machine that is busy a broker may lose its own heartbeat, and take no topics for a moment.
+        wait_until(lambda: self._create(topic), 30, f"topic {name} can be created", 0.2)
         wait_until(lambda: self.topics().get(name) == partitions, 20, f"topic {name} exists")
         return name
+
+    def _create(self, topic):
+        try:
+            self.admin().create_topics([topic], operation_timeout=10)[topic.topic].result(20)
+            return True
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError.INVALID_REPLICATION_FACTOR:
+                raise
+            return False
 
     def delete_topic(self, name):
         self.admin().delete_topics([name], operation_timeout=10)[name].result(20)
