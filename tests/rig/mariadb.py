@@ -68,6 +68,8 @@ class MariaDB(Server):
         self.process = Process(
             [_find("mariadbd"), "--no-defaults", *_as_root(), f"--datadir={self.datadir}", f"--socket={self.socket}",
              f"--bind-address={self.host}", f"--port={self.port}", f"--pid-file={self.directory}/pid",
+             # A server that starts removes temporary tables from its tmpdir, also those of others.
+             f"--tmpdir={self.directory}",
              f"--init-file={self.directory}/init.sql", "--character-set-server=utf8mb4",
              "--collation-server=utf8mb4_general_ci", "--skip-name-resolve", "--skip-log-bin",
              "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M", "--innodb-flush-log-at-trx-commit=2",
