@@ -124,8 +124,8 @@ install-deps:                               ## install what building and testing
 PYTEST = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_TOOLS=$(abspath $(BUILD))/tools \
          $(DEPS)/venv/bin/python -B -m pytest tests/integration
 
-# Programs that only tests run.
-TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+# Programs that only tests run (steps.c is a library, which the tests load into pinfeed).
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(filter-out tests/tools/steps.c,$(wildcard tests/tools/*.c))))
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,LINK,$@))
