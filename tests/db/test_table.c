@@ -343,6 +343,24 @@ static void null_keys_are_found_and_never_read(void **state) {
         database_close(db);
 }
 
+static void the_longest_key_is_measured_in_bytes_of_utf8(void **state) {
+        struct database *db = open_database(10000);
+        struct error e;
+        size_t longest;
+        struct table *t;
+
+        (void) state;
+        admin_create("keyed", "(k TEXT CHARACTER SET latin1, c INT)");
+        t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .where = "c = 1" });
+        assert_int_equal(table_longest_key(db, t, &longest, &e), 0);
+        assert_int_equal(longest, 0);
+        admin_run("INSERT INTO keyed VALUES ('ab', 1), (NULL, 1), ('äöü', 1), ('longer than that', 2)");
+        assert_int_equal(table_longest_key(db, t, &longest, &e), 0);
+        assert_int_equal(longest, 6);
+        table_free(t);
+        database_close(db);
+}
+
 static void keys_that_cannot_be_are_refused_before_they_reach_the_server(void **state) {
         static const struct {
                 const char *type, *key;
@@ -804,6 +822,7 @@ int main(void) {
                 cmocka_unit_test(every_kind_of_key_goes_on_after_any_key_without_gap_or_repeat),
                 cmocka_unit_test(long_text_keys_are_ordered_to_their_last_byte),
                 cmocka_unit_test(null_keys_are_found_and_never_read),
+                cmocka_unit_test(the_longest_key_is_measured_in_bytes_of_utf8),
                 cmocka_unit_test(keys_that_cannot_be_are_refused_before_they_reach_the_server),
                 cmocka_unit_test(where_keeps_to_itself),
                 cmocka_unit_test(refusals_say_what_to_do),
