@@ -60,6 +60,8 @@ struct emulate {
         uint64_t made;                  /* posts sent in this run, without those sent again */
         bool resending;                 /* the file stays as the earlier run left it */
         _Atomic bool working;           /* start-up is over */
+        _Atomic uint64_t too_large;     /* draws of posts that were left out */
+        uint64_t too_large_reported;    /* main thread */
 };
 
 /* ---- posts under way, and their file ---- */
@@ -163,16 +165,33 @@ static int send_post(struct emulate *m, struct drawn *d, struct error *e) {
         return 0;
 }
 
+/* Says the first one by name; others are counted in the interval reports. */
+static void leave_out(struct emulate *m, const struct drawn *d, size_t stream) {
+        if (atomic_fetch_add(&m->too_large, 1) > 0)
+                return;
+        service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
+                    "post %.*s is not sent: its record for %s has %zu bytes, more than [kafka] message.max.bytes allows. "
+                    "Raise it, and the topic's max.message.bytes; until then such posts are left out.",
+                    (int) d->key.length, d->key.data, m->streams[stream].config->topic, d->rows.value[stream].length);
+}
+
 static bool post_fits(struct emulate *m, const struct drawn *d) {
         for (size_t i = 0; i < POSTS_STREAMS; i++)
                 if (!producer_fits(m->connection.producer, d->key.length, d->rows.value[i].length)) {
-                        service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                                    "post %.*s is not sent: its record for %s has %zu bytes, more than [kafka] "
-                                    "message.max.bytes allows", (int) d->key.length, d->key.data,
-                                    m->streams[i].config->topic, d->rows.value[i].length);
+                        leave_out(m, d, i);
                         return false;
                 }
         return true;
+}
+
+static void report_left_out(struct emulate *m) {
+        uint64_t now = m->too_large, more = now - m->too_large_reported;
+
+        if (now > 1 && more > 0)
+                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
+                            "%llu times a post was drawn and left out: a record of it is larger than [kafka] message.max.bytes",
+                            (unsigned long long) more);
+        m->too_large_reported = now;
 }
 
 /* ---- over broken connections ---- */
@@ -382,14 +401,14 @@ static int resend(struct emulate *m, struct error *e) {
         if (r != 0)
                 return r;
         m->resending = false;
-        if (count == 0)
-                return 0;
-        service_log(m->session.service, SERVICE_NOTICE, MESSAGE_RESENT, NULL, 0,
-                    "sent %zu posts again that were under way when the last run ended", complete);
+        if (complete > 0)
+                service_log(m->session.service, SERVICE_NOTICE, MESSAGE_RESENT, NULL, 0,
+                            "sent %zu post%s again that %s under way when the last run ended", complete,
+                            complete == 1 ? "" : "s", complete == 1 ? "was" : "were");
         if (complete < count)
                 service_log(m->session.service, SERVICE_WARNING, MESSAGE_RESENT, NULL, 0,
-                            "%zu posts that were under way when the last run ended have no row in all three tables any more: "
-                            "the topics may hold them in part", count - complete);
+                            "%zu of %zu posts that were under way when the last run ended can't be sent again (no row in all "
+                            "three tables any more, or too large): the topics may hold them in part", count - complete, count);
         return 0;
 }
 
@@ -500,8 +519,9 @@ static void report_left(struct emulate *m) {
                                       m->slots[i].key.data);
         if (left > 0)
                 service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                            "%zu posts may not be in all topics (%s%s): the next start sends them again, whole", left,
-                            buffer_string(&names), left > named ? ", ..." : "");
+                            "%zu post%s may not be in all topics (%s%s): the next start sends %s again, whole", left,
+                            left == 1 ? "" : "s", buffer_string(&names), left > named ? ", ..." : "",
+                            left == 1 ? "it" : "them");
         buffer_free(&names);
 }
 
@@ -536,6 +556,7 @@ static int work(struct worker *w, void *arg, struct error *e) {
                 if (r >= 0 && flushed != 0)
                         r = flushed > 0 ? not_in_time(m, e) : -1;
                 report_left(m);
+                report_left_out(m);
                 report_end(m);
         }
         if (connection_close(&m->connection, r < 0 ? &(struct error) {} : e) < 0)
@@ -556,6 +577,7 @@ static void report(void *arg) {
                                        m->config->stats_interval_s);
                 m->streams[i].reported = now;
         }
+        report_left_out(m);
         session_report_token(&m->session);
 }
 

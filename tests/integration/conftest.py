@@ -2,7 +2,8 @@
 
 import pytest
 
-from rig import posts
+from rig import posts, sent
+from rig.notify import Notify
 
 SAMPLE_POSTS = 11154            # as many as the real tables have
 
@@ -31,3 +32,21 @@ def sample(_sample, mariadb):
 def pandas(_pandas, mariadb):
     """Posts 0 .. 639 as pandas makes tables: no index, TEXT and BIGINT and DOUBLE columns."""
     return _pandas
+
+
+@pytest.fixture
+def emulate(mariadb, kafka, pinfeeds):
+    """Makes pinfeeds whose topics are there: emulate(database, rate=1000, posts=10, ...) -> Pinfeed."""
+    def make(database, partitions=1, identity=None, settings=None, env=None, **emulate):
+        pinfeed = pinfeeds(mariadb, kafka, identity, database=database, env=env,
+                           settings={"emulate": {"rate": 5000, **emulate}, **(settings or {})})
+        sent.create_topics(kafka, pinfeed, partitions)
+        return pinfeed
+    return make
+
+
+@pytest.fixture
+def notify():
+    """What a service manager hears; give notify.environment() to pinfeed."""
+    with Notify() as listener:
+        yield listener

@@ -12,17 +12,6 @@ from rig import posts as sample_posts
 from rig import sent
 
 
-@pytest.fixture
-def emulate(mariadb, kafka, pinfeeds):
-    """Makes pinfeeds whose topics are there: emulate(database, rate=1000, posts=10, ...) -> Pinfeed."""
-    def make(database, partitions=1, identity=None, settings=None, env=None, **emulate):
-        pinfeed = pinfeeds(mariadb, kafka, identity, database=database, env=env,
-                           settings={"emulate": {"rate": 5000, **emulate}, **(settings or {})})
-        sent.create_topics(kafka, pinfeed, partitions)
-        return pinfeed
-    return make
-
-
 def run(pinfeed, kafka):
     """Runs it to its end; the records."""
     pinfeed.run().expect_exit(0)

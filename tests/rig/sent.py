@@ -2,15 +2,23 @@
 
 import collections
 
+from confluent_kafka import KafkaException
+
 from .encoder import rows_as_json
+from .process import wait_until
 
 # Stream -> its table and key column, as pinfeed has them by default.
 STREAMS = {"pin": ("pinterest_data", "index"), "geo": ("geolocation_data", "ind"), "user": ("user_data", "ind")}
 
 
-def create_topics(kafka, pinfeed, partitions=1):
+def create_topics(kafka, pinfeed, partitions=1, **config):
+    def create(topic):
+        try:
+            return kafka.create_topic(topic, partitions, **config)
+        except KafkaException:          # a broker that a test froze is fenced for a moment
+            return None
     for topic in pinfeed.topics:
-        kafka.create_topic(topic, partitions)
+        wait_until(lambda topic=topic: create(topic), 20, f"{topic} is created", 0.2)
 
 
 def records(kafka, pinfeed):

@@ -1,0 +1,409 @@
+"""emulate: whatever ends, dies, freezes or goes away, the three topics hold the same posts, nothing is lost, and what
+pinfeed says fits what happened."""
+
+import random
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from rig import Identity, Kafka, free_port, posts, sent, wait_until
+
+HEADER = "pinfeed in flight 1\n"
+
+
+def wait_for_records(pinfeed, kafka, count, deadline_s=30):
+    topic = pinfeed.topic("user")
+    pinfeed.wait_until(lambda: kafka.end_offset(topic) >= count, deadline_s, f"{count} records")
+
+
+def in_flight(pinfeed):
+    """The keys in the file; [] also if there is none."""
+    try:
+        lines = (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    assert lines[0] == HEADER and all(line.endswith("\n") for line in lines)
+    return [line.rstrip("\n") for line in lines[1:]]
+
+
+def delivered(pinfeed):
+    """(delivered, sent) of each topic, as the last line of a run says."""
+    return [(int(d), int(s)) for d, s in re.findall(r": (\d+) of (\d+) delivered", pinfeed.log)]
+
+
+def lines(pinfeed):
+    return [line.removeprefix("pinfeed: ") for line in pinfeed.log.splitlines()]
+
+
+# ---- signals -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_in_mid_flight_finishes_the_post_at_hand(emulate, kafka, sample, number):
+    pinfeed = emulate(sample, rate=5000).start()
+    wait_for_records(pinfeed, kafka, 1000)
+    pinfeed.send_signal(number)
+    assert pinfeed.wait(10) == 0, pinfeed.log
+    keys = sent.posts(sent.records(kafka, pinfeed))
+    assert delivered(pinfeed) == [(len(keys), len(keys))] * 3
+    assert in_flight(pinfeed) == []
+    assert len(lines(pinfeed)) == 2 + 3 * pinfeed.log.count(f"{pinfeed.topic('pin')}: ") - 3, pinfeed.log
+
+
+def test_a_signal_at_a_low_rate_does_not_wait_for_the_next_post(emulate, kafka, sample):
+    pinfeed = emulate(sample, rate=0.01).start()
+    pinfeed.wait_for("sends 0.01 posts a second")
+    since = time.monotonic()
+    assert pinfeed.stop() == 0
+    assert time.monotonic() - since < 3
+    assert not any(sent.records(kafka, pinfeed).values())
+
+
+def test_a_signal_while_kafka_is_away_keeps_what_was_not_delivered(emulate, kafka, sample):
+    pinfeed = emulate(sample, rate=200).start()
+    wait_for_records(pinfeed, kafka, 50)
+    kafka.kill()
+    before = len(in_flight(pinfeed))
+    pinfeed.wait_until(lambda: len(in_flight(pinfeed)) > before + 50, 10, "posts are under way")
+    since = time.monotonic()
+    assert pinfeed.stop(25) == 1
+    assert 7 < time.monotonic() - since < 20
+    left = in_flight(pinfeed)
+    assert len(left) > 50
+    assert re.search(r"error: \d+ records were not acknowledged within 8 s: .*Connection refused.*the next start", pinfeed.log)
+    assert re.search(rf"warning: {len(left)} posts may not be in all topics \([\d, ]+\.\.\.\): the next start", pinfeed.log)
+    kafka.start()
+    pinfeed.settings["emulate"]["posts"] = 1
+    pinfeed.run().expect_exit(0)
+    assert f"sent {len(left)} posts again" in pinfeed.log
+    keys = sent.same_set(sent.records(kafka, pinfeed))
+    assert {k.encode() for k in left} <= keys and in_flight(pinfeed) == []
+
+
+# ---- kill -9 ---------------------------------------------------------------------------------------------------------
+
+def kill_again_and_again(pinfeed, kafka, times, rate, seed):
+    chance = random.Random(seed)
+    left_over = 0
+    for _ in range(times):
+        pinfeed.start()
+        pinfeed.wait_for("sends ", 20)
+        time.sleep(chance.uniform(0, 0.25))
+        pinfeed.kill()
+        left_over += bool(in_flight(pinfeed))
+    assert left_over > times / 10       # or nothing was proved
+    pinfeed.settings["emulate"]["posts"] = 10
+    pinfeed.run().expect_exit(0)
+    assert in_flight(pinfeed) == []
+    return sent.same_set(sent.records(kafka, pinfeed))
+
+
+def test_kill_9_in_mid_flight_leaves_the_topics_sets_equal(emulate, kafka, sample):
+    assert len(kill_again_and_again(emulate(sample, rate=3000), kafka, 12, 3000, 1)) > 500
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("rate", [20, 500, 20000])
+def test_many_kills_leave_the_topics_sets_equal(emulate, kafka, sample, rate):
+    kill_again_and_again(emulate(sample, rate=rate), kafka, 60, rate, rate)
+
+
+def test_a_key_is_in_the_file_before_its_first_record_and_until_its_last_acknowledgement(emulate, kafka, sample):
+    """The broker is frozen, so that nothing is acknowledged: every post that was handed over must be in the file."""
+    pinfeed = emulate(sample, rate=100).start()
+    wait_for_records(pinfeed, kafka, 20)
+    kafka.freeze()
+    try:
+        time.sleep(1.5)
+        pinfeed.kill()
+        left = in_flight(pinfeed)
+    finally:
+        kafka.thaw()
+    assert len(left) > 100
+    before = sent.records(kafka, pinfeed)
+    half_sent = set.union(*({r.key for r in f} for f in before.values())) \
+        - set.intersection(*({r.key for r in f} for f in before.values()))
+    assert half_sent <= {k.encode() for k in left}
+    pinfeed.settings["emulate"]["posts"] = 1
+    pinfeed.run().expect_exit(0)
+    assert f"sent {len(left)} posts again that were under way" in pinfeed.log
+    assert {k.encode() for k in left} <= sent.same_set(sent.records(kafka, pinfeed))
+
+
+def test_the_file_is_empty_while_nothing_is_under_way(emulate, kafka, sample):
+    pinfeed = emulate(sample, rate=2, seed=100).start()
+    for count in (1, 2):
+        wait_for_records(pinfeed, kafka, count)
+        wait_until(lambda: in_flight(pinfeed) == [], 5, "the file is cleared")
+    pinfeed.kill()
+    assert in_flight(pinfeed) == []
+
+
+def test_text_keys_survive_in_the_file(emulate, kafka, mariadb, database):
+    mariadb.load(posts.sql(40), database)
+    for table, key in sent.STREAMS.values():
+        mariadb.execute(f"ALTER TABLE {table} DROP PRIMARY KEY, MODIFY `{key}` VARCHAR(40) NOT NULL",
+                        f"UPDATE {table} SET `{key}` = CONCAT('% é\\n', `{key}`)",
+                        f"ALTER TABLE {table} ADD PRIMARY KEY (`{key}`)", database=database)
+    pinfeed = emulate(database, posts=1)
+    (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").write_text(
+        HEADER + "%25%20%C3%A9%0A7\n%25%20%C3%A9%0A39\n")
+    pinfeed.run().expect_exit(0)
+    keys = sent.posts(sent.records(kafka, pinfeed))
+    assert keys[:2] == ["% é\n7".encode(), "% é\n39".encode()] and len(keys) == 3
+
+
+def test_posts_whose_rows_are_gone_are_said(emulate, kafka, sample):
+    pinfeed = emulate(sample, posts=1)
+    (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").write_text(HEADER + "7\n99999999\n")
+    pinfeed.run().expect_exit(0)
+    assert "sent 1 post again that was under way" in pinfeed.log
+    assert re.search(r"warning: 1 of 2 posts .*no row in all three tables", pinfeed.log)
+    assert sent.posts(sent.records(kafka, pinfeed))[0] == b"7" and in_flight(pinfeed) == []
+
+
+def test_a_file_that_is_something_else_is_not_overwritten(emulate, kafka, sample):
+    pinfeed = emulate(sample, posts=1)
+    path = pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight"
+    path.write_text("somebody's notes\n")
+    pinfeed.run().expect_exit(78)
+    assert path.read_text() == "somebody's notes\n" and f"{path} is not a list of posts" in pinfeed.log
+    assert not any(sent.records(kafka, pinfeed).values())
+
+
+# ---- Kafka is away ---------------------------------------------------------------------------------------------------
+
+def away(server, how, seconds):
+    getattr(server, how)()
+    time.sleep(seconds)
+    server.thaw() if how == "freeze" else server.start()
+
+
+def expect_nothing_lost(pinfeed, kafka):
+    assert pinfeed.stop() == 0, pinfeed.log
+    keys = sent.posts(sent.records(kafka, pinfeed))
+    assert delivered(pinfeed)[-3:] == [(len(keys), len(keys))] * 3
+    return keys
+
+
+def kafka_away(emulate, kafka, sample, identity, notify, how, seconds):
+    pinfeed = emulate(sample, rate=50, identity=identity, env=notify.environment(),
+                      settings={"pinfeed": {"stats_interval": 60}}).start()
+    wait_for_records(pinfeed, kafka, 50)
+    getattr(kafka, how)()
+    warning = pinfeed.wait_for(r"warning: Kafka has acknowledged nothing for 1\d s, (\d+) records wait: (.*)", 20)
+    assert int(warning[1]) > 300
+    assert "Kafka can't be reached" in warning[2] and "security group" in warning[2]
+    assert notify.status().startswith("Waiting: Kafka has acknowledged nothing")
+    time.sleep(max(0, seconds - 10))
+    kafka.thaw() if how == "freeze" else kafka.start()
+    pinfeed.wait_for("pinfeed: Kafka acknowledges again", 20)
+    wait_until(lambda: notify.status() == "Sends 50 posts a second", 5, "the status is back")
+    keys = expect_nothing_lost(pinfeed, kafka)
+    assert len(keys) > 50 * 9
+    # Nothing but the start, those two lines and the end.
+    assert len(lines(pinfeed)) == 5, pinfeed.log
+
+
+def test_kafka_killed_for_ten_seconds_loses_nothing(emulate, kafka, sample, identity, notify):
+    kafka_away(emulate, kafka, sample, identity, notify, "kill", 10)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how, seconds", [("freeze", 10), ("stop", 10), ("freeze", 35)])
+def test_kafka_frozen_or_stopped_loses_nothing(emulate, kafka, sample, identity, notify, how, seconds):
+    kafka_away(emulate, kafka, sample, identity, notify, how, seconds)
+
+
+def test_sessions_that_the_broker_ends_are_no_news(mariadb, sample, pinfeeds):
+    """librdkafka before 2.2 does not re-authenticate in place: the broker cuts it off."""
+    with Kafka(session_ms=2500) as kafka:
+        pinfeed = pinfeeds(mariadb, kafka, kafka.allow(Identity()), database=sample,
+                           settings={"pinfeed": {"stats_interval": 100}, "emulate": {"rate": 50}})
+        sent.create_topics(kafka, pinfeed)
+        pinfeed.start()
+
+        def ended():
+            now = kafka.sessions()
+            return now["successful-reauthentication-total"] + now["expired-connections-killed-count"] >= 3
+        pinfeed.wait_until(ended, 60, "three sessions ended")
+        expect_nothing_lost(pinfeed, kafka)
+    assert len(lines(pinfeed)) == 3, pinfeed.log
+
+
+def test_a_topic_that_is_deleted_ends_the_run_and_keeps_the_posts(emulate, kafka, sample):
+    pinfeed = emulate(sample, rate=100).start()
+    wait_for_records(pinfeed, kafka, 30)
+    kafka.delete_topic(pinfeed.topic("geo"))
+    pinfeed.expect_exit(1, 60)
+    assert re.search(rf"error: .*topic {pinfeed.topic('geo')}.*--create-topics", pinfeed.log)
+    assert len(re.findall("warning", pinfeed.log)) == 1, pinfeed.log
+    left = in_flight(pinfeed)
+    assert left and f"{len(left)} posts may not be in all topics" in pinfeed.log
+    pinfeed.run().expect_exit(78)
+    assert f"topic {pinfeed.topic('geo')} does not exist" in pinfeed.log
+    assert pinfeed.topic("geo") not in kafka.topics()
+    kafka.create_topic(pinfeed.topic("geo"))
+    pinfeed.settings["emulate"]["posts"] = 1
+    pinfeed.run().expect_exit(0)
+    assert {k.encode() for k in left} <= {r.key for r in kafka.read_all(pinfeed.topic("geo"))}
+
+
+def test_records_that_the_topic_finds_too_large_end_the_run(emulate, kafka, mariadb, database):
+    mariadb.load(posts.sql(10), database)
+    mariadb.execute("UPDATE pinterest_data SET title = RAND(), description = REPEAT(MD5(RAND()), 1000)"
+                    " WHERE `index` = 3", database=database)
+    pinfeed = emulate(database, rate=50, settings={"kafka": {"compression.codec": "none"}})
+    kafka.delete_topic(pinfeed.topic("pin"))
+    kafka.create_topic(pinfeed.topic("pin"), max_message_bytes=10000)
+    pinfeed.run().expect_exit(78)
+    assert re.search(rf"error: Kafka does not take a record for topic {pinfeed.topic('pin')}: .*too large.*"
+                     r"max.message.bytes", pinfeed.log)
+    assert "3" in in_flight(pinfeed)
+    pinfeed.settings["kafka"]["message.max.bytes"] = 10000
+    pinfeed.settings["emulate"].update(posts=300, rate=2000)
+    pinfeed.run().expect_exit(0)
+    assert len(re.findall("post 3 is not sent: its record for .*.pin has 32... bytes", pinfeed.log)) == 1, pinfeed.log
+    assert delivered(pinfeed) == [(300 + n, 300 + n) for n in [delivered(pinfeed)[0][0] - 300]] * 3
+    assert 10 < sum(map(int, re.findall(r"(\d+) times a post was drawn and left out", pinfeed.log))) < 100
+
+
+# ---- MySQL is away -----------------------------------------------------------------------------------------------------
+
+def mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds):
+    pinfeed = emulate(sample, rate=50, env=notify.environment(), settings={"pinfeed": {"stats_interval": 60}}).start()
+    wait_for_records(pinfeed, kafka, 50)
+    getattr(mariadb, how)()
+    since = time.monotonic()
+    if seconds >= 10:
+        warning = pinfeed.wait_for(r"warning: can't connect: .*MySQL at .*RDS: inbound TCP 3306", 20)
+        assert warning and notify.status().startswith("Waiting: can't connect")
+        time.sleep(max(0, since + seconds - time.monotonic()))
+    mariadb.thaw() if how == "freeze" else mariadb.start()
+    back = kafka.end_offset(pinfeed.topic("user"))
+    pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("user")) > back + 100, 20, "posts again")
+    wait_until(lambda: notify.status() == "Sends 50 posts a second", 5, "the status is back")
+    keys = expect_nothing_lost(pinfeed, kafka)
+    said = lines(pinfeed)
+    if seconds >= 10:
+        assert re.search(r"pinfeed: MySQL can be reached again after \d+ s", pinfeed.log)
+        assert len(said) == 4, pinfeed.log
+    return keys
+
+
+def test_mysql_killed_for_ten_seconds_delays_and_loses_nothing(emulate, kafka, mariadb, sample, notify):
+    keys = mysql_away(emulate, kafka, mariadb, sample, notify, "kill", 10)
+    assert len(keys) < 600              # what was not drawn meanwhile isn't caught up with
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how, seconds", [("stop", 10), ("freeze", 14)])
+def test_mysql_stopped_or_frozen_delays_and_loses_nothing(emulate, kafka, mariadb, sample, notify, how, seconds):
+    mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds)
+
+
+def test_a_connection_that_is_killed_is_made_anew_without_a_word(emulate, kafka, mariadb, sample):
+    pinfeed = emulate(sample, rate=200, settings={"pinfeed": {"stats_interval": 60}}).start()
+    for n in (1, 2, 3):
+        wait_for_records(pinfeed, kafka, 50 * n)
+        wait_until(mariadb.kill_connections, 5, "a connection is killed")
+    wait_for_records(pinfeed, kafka, kafka.end_offset(pinfeed.topic("user")) + 50)
+    expect_nothing_lost(pinfeed, kafka)
+    assert len(lines(pinfeed)) == 2, pinfeed.log
+
+
+def test_stopping_while_mysql_is_frozen_does_not_wait_for_it(emulate, kafka, mariadb, sample):
+    pinfeed = emulate(sample, rate=100).start()
+    wait_for_records(pinfeed, kafka, 20)
+    mariadb.freeze()
+    time.sleep(0.5)
+    since = time.monotonic()
+    assert pinfeed.stop() == 0
+    assert time.monotonic() - since < 5
+    mariadb.thaw()
+    sent.posts(sent.records(kafka, pinfeed))
+
+
+# ---- nobody is there at the start --------------------------------------------------------------------------------------
+
+class Silent:
+    """Takes connections and says nothing, as a security group's black hole does after the handshake."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", free_port()), backlog=50)
+        self.port = self.socket.getsockname()[1]
+        self.taken = []
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self):
+        try:
+            while True:
+                self.taken.append(self.socket.accept()[0])
+        except OSError:
+            pass
+
+    def close(self):
+        self.socket.close()
+        for connection in self.taken:
+            connection.close()
+
+
+@pytest.fixture
+def nowhere(mariadb, kafka, pinfeeds, notify, sample):
+    """Makes pinfeeds one of whose servers isn't there: nowhere("mysql", port)."""
+    def make(whom, port):
+        pinfeed = pinfeeds(mariadb, kafka, database=sample, env=notify.environment())
+        if whom == "mysql":
+            pinfeed.settings["mysql"]["port"] = port
+        else:
+            pinfeed.settings["kafka"]["bootstrap.servers"] = f"127.0.0.1:{port}"
+        return pinfeed
+    return make
+
+
+WAITING = {"mysql": r"warning: can't connect: .*MySQL at 127.0.0.1:\d+.*security group",
+           "kafka": r"warning: Kafka can't be reached: .*security group.*9098"}
+
+
+def test_a_daemon_waits_for_who_is_not_there(nowhere, notify, kafka, pinfeeds, mariadb, sample):
+    """READY comes within 10 s, the status and one line say what is waited for, and it goes on when it can."""
+    closed = free_port()
+    waiting = {whom: nowhere(whom, closed).start() for whom in ("mysql",)}
+    for whom, pinfeed in waiting.items():
+        since = time.monotonic()
+        pinfeed.wait_for(WAITING[whom], 9)
+        assert notify.wait_for("READY", 10).at - since < 10
+        assert notify.status().startswith("Waiting: ")
+        assert len(lines(pinfeed)) == 1
+        assert pinfeed.stop(5) == 0
+        assert pinfeed.log.count("\n") <= 2, pinfeed.log
+
+
+@pytest.mark.parametrize("whom", ["kafka"])
+def test_a_daemon_goes_on_when_who_was_silent_answers(nowhere, notify, whom):
+    hole = Silent()
+    pinfeed = nowhere(whom, hole.port)
+    since = time.monotonic()
+    pinfeed.start()
+    assert notify.wait_for("READY", 12).at - since < 10
+    pinfeed.wait_for(WAITING[whom], 20)
+    assert notify.status().startswith("Waiting: ")
+    assert pinfeed.stop(8) == 0
+    hole.close()
+    assert len(lines(pinfeed)) == 1, pinfeed.log
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("whom", ["kafka", "mysql"])
+@pytest.mark.parametrize("job", ["--check", "--create-topics"])
+def test_one_shot_jobs_give_up(nowhere, whom, job):
+    if (whom, job) == ("mysql", "--create-topics"):
+        pytest.skip("doesn't need MySQL")
+    pinfeed = nowhere(whom, free_port())
+    since = time.monotonic()
+    pinfeed.run(job, deadline_s=60).expect_exit(1)
+    assert 15 < time.monotonic() - since < 35
+    assert re.search(WAITING[whom].removeprefix("warning: "), pinfeed.log + pinfeed.stdout)
