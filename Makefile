@@ -121,18 +121,18 @@ DEPS := $(or $(PINFEED_DEPS),.deps)
 install-deps:                               ## install what building and testing need
 	@scripts/install-deps
 
-PYTEST = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_TOOLS=$(abspath $(BUILD))/tools \
+PYTEST = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_SIGN=$(abspath $(SIGN)) \
          $(DEPS)/venv/bin/python -B -m pytest tests/integration
 
-# Programs that only tests run (steps.c is a library, which the tests load into pinfeed).
-TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(filter-out tests/tools/steps.c,$(wildcard tests/tools/*.c))))
-$(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libpinfeed.a
+# A program that only tests run.
+SIGN := $(BUILD)/tools/sign
+$(SIGN): $(BUILD)/obj/tests/tools/sign.o $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,LINK,$@))
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
 
 .PHONY: integration
-integration: $(BUILD)/pinfeed $(TOOLS)      ## run the tests against a real MariaDB and a real Kafka
+integration: $(BUILD)/pinfeed $(SIGN)       ## run the tests against a real MariaDB and a real Kafka
 	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
 	$(Q)$(PYTEST) -m 'not long and not soak' $(PYTEST_ARGS)
 

@@ -4,7 +4,6 @@ import base64
 import datetime
 import json
 import os
-import pathlib
 import random
 import string
 import subprocess
@@ -59,7 +58,7 @@ def random_cases(count):
 
 @pytest.fixture(scope="module")
 def signer():
-    program = pathlib.Path(os.environ.get("PINFEED_TOOLS") or paths.ROOT / "build" / "tools") / "sign"
+    program = os.environ.get("PINFEED_SIGN") or paths.ROOT / "build" / "tools" / "sign"
 
     def sign(cases):
         lines = "".join("\t".join("" if f is None else str(f) for f in case) + "\n" for case in cases)
