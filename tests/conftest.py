@@ -7,13 +7,15 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from rig import Identity, Kafka, MariaDB, Metadata, Pinfeed, Sts  # noqa: E402
+from rig import Identity, Kafka, MariaDB, Metadata, MySQL, Pinfeed, Sts  # noqa: E402
+from rig.mysql import MYSQLD  # noqa: E402
 from rig.pinfeed import new_user_id  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def mariadb_server():
-    with MariaDB() as server:
+    """MariaDB, or what PINFEED_TEST_MYSQLD runs."""
+    with (MySQL() if MYSQLD else MariaDB()) as server:
         yield server
 
 

@@ -19,6 +19,9 @@ enum {
 
 #define HINT_PASSWORD "Check [mysql] user and password_file (the file holds the password and nothing else), and that " \
         "the account {user} may log in from this machine."
+#define HINT_PLUGIN "The account logs in in a way that pinfeed's MySQL library lacks (MySQL's own since 9.0: " \
+        "mysql_native_password). Let a database administrator run: ALTER USER '{user}'@'%' IDENTIFIED WITH " \
+        "caching_sha2_password BY '…'; or build pinfeed with MariaDB's library, which has both."
 #define HINT_GRANT "Let a database administrator run: GRANT SELECT ON `{database}`.* TO '{user}'@'%' (with your " \
         "account's own host part)."
 #define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
@@ -53,8 +56,8 @@ static const struct answer {
         { ER_MUST_CHANGE_PASSWORD_LOGIN, ERROR_REFUSED, "The account's password has expired; set a new one." },
         { MYSQL_ACCOUNT_LOCKED, ERROR_REFUSED, "Let a database administrator unlock the account." },
         { MARIADB_ACCOUNT_LOCKED, ERROR_REFUSED, "Let a database administrator unlock the account." },
-        { ER_NOT_SUPPORTED_AUTH_MODE, ERROR_REFUSED, "The account uses a way to log in that this client lacks." },
-        { CR_AUTH_PLUGIN_CANNOT_LOAD, ERROR_REFUSED, "The account uses a way to log in that this client lacks." },
+        { ER_NOT_SUPPORTED_AUTH_MODE, ERROR_REFUSED, HINT_PLUGIN },
+        { CR_AUTH_PLUGIN_CANNOT_LOAD, ERROR_REFUSED, HINT_PLUGIN },
         { CLIENT_AUTH_PLUGIN_ERROR, ERROR_REFUSED, "Log in over TLS: set [mysql] ssl_ca, or let the server offer TLS." },
         { ER_HOST_IS_BLOCKED, ERROR_UNREACHABLE, "Let a database administrator run FLUSH HOSTS." },
         { ER_CON_COUNT_ERROR, ERROR_UNREACHABLE, HINT_BUSY },

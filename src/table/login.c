@@ -47,13 +47,13 @@ static int read_password(const char *path, struct buffer *ret, struct error *e) 
 
 /* ---- options ---- */
 
-#ifdef MARIADB_VERSION_ID
 static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
-        my_bool flag = value;
+        char flag = value;              /* my_bool in one library, bool in the other: one byte */
 
         mysql_options(mysql, option, &flag);
 }
 
+#ifdef MARIADB_VERSION_ID
 static void set_tls(MYSQL *mysql, const char *ca, bool use) {
         if (ca)
                 mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);

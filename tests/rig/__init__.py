@@ -7,10 +7,11 @@ started it.
 from .aws import Container, Metadata, Sts
 from .kafka import Kafka
 from .mariadb import MariaDB
+from .mysql import MySQL
 from .pinfeed import Pinfeed
 from .process import free_port, wait_until
 from .sigv4 import Identity
 from .tokens import sign_token
 
-__all__ = ["Container", "Identity", "Kafka", "MariaDB", "Metadata", "Pinfeed", "Sts", "free_port", "sign_token",
+__all__ = ["Container", "Identity", "Kafka", "MariaDB", "Metadata", "MySQL", "Pinfeed", "Sts", "free_port", "sign_token",
            "wait_until"]

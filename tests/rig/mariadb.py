@@ -41,6 +41,7 @@ class MariaDB(Server):
     host = "127.0.0.1"
     user = "pinfeed"
     database = "pinterest_data"
+    _asked_by = user
 
     def __init__(self, tls=False, options=()):
         super().__init__()
@@ -86,9 +87,9 @@ class MariaDB(Server):
 
     def _answers(self):
         if self.process.exit_code is not None:
-            raise RigError(f"MariaDB ended with {self.process.exit_code}:\n{self.process.output()}")
+            raise RigError(f"{self.name} ended with {self.process.exit_code}:\n{self.process.output()}")
         try:
-            with self.connect(database=None, user=self.user) as connection:
+            with self.connect(database=None, user=self._asked_by) as connection:
                 connection.ping()
             return True
         except pymysql.err.MySQLError:
