@@ -2,8 +2,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "draw.h"
 #include "pinfeed/job.h"
-#include "session.h"
 
 enum { STOP_TIMEOUT_MS = 20000 };
 
@@ -12,16 +12,15 @@ struct check {
         struct connection connection;
         struct stream *streams;
         json_t *findings;
-        bool json, failed;
-        struct error first;
+        size_t failures;
+        enum error_class first;
+        bool json;
         FILE *out;
 };
 
 static void finding(struct check *k, const char *what, const struct error *e, const char *text) {
-        if (e && !k->failed) {
-                k->failed = true;
-                k->first = *e;
-        }
+        if (e && k->failures++ == 0)
+                k->first = e->class;
         json_array_append_new(k->findings, json_pack("{s:s, s:b, s:s, s:s}", "what", what, "ok", e == NULL,
                                                      "text", e ? e->what : text, "hint", e ? e->hint : ""));
         if (k->json)
@@ -33,11 +32,29 @@ static void finding(struct check *k, const char *what, const struct error *e, co
         fflush(k->out);
 }
 
+static int stopped(int r, struct error *e) {
+        return r == 1 ? error_set(e, ERROR_FAILED, "stopped") : r;
+}
+
+/* Whether emulate could draw from the tables. */
+static void check_draw(struct check *k, struct error *e) {
+        struct posts *posts = NULL;
+        struct draw *draw = NULL;
+        int r = posts_open(k->streams, &k->connection, &posts, e);
+
+        if (r == 0)
+                r = draw_open(posts, k->streams, &k->connection, &draw, e);
+        finding(k, "posts", stopped(r, e) < 0 ? e : NULL, "can be drawn");
+        draw_close(draw);
+        posts_close(posts);
+}
+
 static void check_mysql(struct check *k, struct error *e) {
         const struct config *config = k->session.config;
         char text[512];
+        bool described = true;
 
-        if (connection_open_database(&k->connection, e) != 0) {
+        if (stopped(connection_open_database(&k->connection, e), e) < 0) {
                 finding(k, "MySQL", e, NULL);
                 return;
         }
@@ -49,12 +66,15 @@ static void check_mysql(struct check *k, struct error *e) {
                 st->config = &config->streams[i];
                 if (stream_describe(st, &k->connection, e) < 0) {
                         finding(k, st->config->table, e, NULL);
+                        described = false;
                         continue;
                 }
                 snprintf(text, sizeof text, "%zu columns, key %s%s", table_facts(st->table)->column_count, st->config->key,
                          table_facts(st->table)->key_indexed ? "" : " (without an index: held in memory by emulate)");
                 finding(k, st->config->table, NULL, text);
         }
+        if (described)
+                check_draw(k, e);
 }
 
 static void check_token(struct check *k, struct error *e) {
@@ -76,9 +96,10 @@ static void check_token(struct check *k, struct error *e) {
 
 static void check_kafka(struct check *k, struct error *e) {
         const struct config *config = k->session.config;
+        bool described = true;
         char text[512];
 
-        if (connection_open_producer(&k->connection, NULL, NULL, NULL, e) != 0) {
+        if (stopped(connection_open_producer(&k->connection, NULL, NULL, NULL, e), e) < 0) {
                 finding(k, "Kafka", e, NULL);
                 return;
         }
@@ -89,12 +110,15 @@ static void check_kafka(struct check *k, struct error *e) {
                 st->config = &config->streams[i];
                 if (stream_open_topic(st, &k->connection, e) < 0) {
                         finding(k, st->config->topic, e, NULL);
+                        described = false;
                         continue;
                 }
                 snprintf(text, sizeof text, "%d partition%s", producer_topic_partitions(st->topic),
                          producer_topic_partitions(st->topic) == 1 ? "" : "s");
                 finding(k, st->config->topic, NULL, text);
         }
+        if (described)
+                finding(k, "rights", connection_may_write(&k->connection, e) < 0 ? e : NULL, "may write to the topics");
 }
 
 static int work(struct worker *w, void *arg, struct error *e) {
@@ -108,10 +132,10 @@ static int work(struct worker *w, void *arg, struct error *e) {
         check_kafka(k, e);
         if (connection_close(&k->connection, e) < 0)
                 finding(k, "Kafka", e, NULL);
-        if (!k->failed)
+        if (k->failures == 0)
                 return 0;
-        *e = k->first;
-        return -1;
+        /* They are on stdout; whoever reads both streams need not read them twice. */
+        return error_set(e, k->first, "%zu of %zu checks failed", k->failures, json_array_size(k->findings));
 }
 
 int job_check(const struct config *config, struct service *service, bool json, FILE *out, struct error *e) {

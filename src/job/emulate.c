@@ -452,6 +452,8 @@ static int start(struct emulate *m, struct error *e) {
         int r;
 
         session_begin(&m->session);
+        if (session_check(&m->session, e) < 0)
+                return -1;
         if (inflight_open(m->config->state_dir, m->config->user_id, &m->inflight, e) < 0)
                 return -1;
         r = connection_open_database(&m->connection, e);

@@ -96,6 +96,14 @@ void session_done(struct session *s) {
         free(s->properties);
 }
 
+int session_check(const struct session *s, struct error *e) {
+        const struct producer_settings settings = {
+                .properties = s->properties, .property_count = s->config->kafka_count,
+        };
+
+        return producer_check_properties(&settings, e);
+}
+
 void session_begin(struct session *s) {
         s->ready = ready_start(s->service);
         snprintf(s->doing, sizeof s->doing, "Starting");
@@ -357,21 +365,21 @@ int stream_describe(struct stream *st, struct connection *c, struct error *e) {
         return 0;
 }
 
-int stream_open_topic(struct stream *st, struct connection *c, struct error *e) {
-        int partitions;
+void session_warn_partitions(struct session *s, const char *topic, int partitions) {
+        const struct service_field field = { "PINFEED_TOPIC", topic };
 
-        if (producer_topic(c->producer, st->config->topic, &st->tally, TOPIC_TIMEOUT_MS, &st->topic, e) < 0)
-                return -1;
-        partitions = producer_topic_partitions(st->topic);
-        if (partitions > 1) {
-                const struct service_field field = { "PINFEED_TOPIC", st->config->topic };
-
-                service_log(c->session->service, SERVICE_WARNING, MESSAGE_PARTITIONS, &field, 1,
+        if (partitions > 1)
+                service_log(s->service, SERVICE_WARNING, MESSAGE_PARTITIONS, &field, 1,
                             "topic %s has %d partitions: whoever reads partition 0 only (the notebooks read "
                             "partition=0/*.json) misses about %d of %d records. A topic's partitions can't be reduced: use "
                             "a topic with one, or read all of them.",
-                            st->config->topic, partitions, partitions - 1, partitions);
-        }
+                            topic, partitions, partitions - 1, partitions);
+}
+
+int stream_open_topic(struct stream *st, struct connection *c, struct error *e) {
+        if (producer_topic(c->producer, st->config->topic, &st->tally, TOPIC_TIMEOUT_MS, &st->topic, e) < 0)
+                return -1;
+        session_warn_partitions(c->session, st->config->topic, producer_topic_partitions(st->topic));
         return 0;
 }
 

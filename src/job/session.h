@@ -24,6 +24,8 @@ struct session {
 
 void session_init(struct session *s, const struct config *config, struct service *service, bool patient);
 void session_done(struct session *s);
+/* Looks at [kafka] before anything is connected: a wrong setting must not wait for a server. */
+int session_check(const struct session *s, struct error *e);
 /* A daemon's first act, on its worker: from now on READY comes at the latest after 9 s, whatever hangs. */
 void session_begin(struct session *s);
 /* Everything is verified: READY now. What goes on is the status, whenever nothing is waited for. */
@@ -91,6 +93,9 @@ int stream_describe(struct stream *st, struct connection *c, struct error *e);
 /* Asks for the stream's topic and warns once when it has more than one partition. */
 int stream_open_topic(struct stream *st, struct connection *c, struct error *e);
 void stream_done(struct stream *st);
+
+/* One warning about a topic of more than one partition. */
+void session_warn_partitions(struct session *s, const char *topic, int partitions);
 
 /* The interval report's line about the token; nothing when there is no token. Main thread. */
 void session_report_token(struct session *s);

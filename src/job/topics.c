@@ -25,6 +25,8 @@ static int create(struct creation *j, const struct config_stream *st, struct err
                 return -1;
         fprintf(j->out, "%s %s\n", st->topic, r == 0 ? "created" : "is there already");
         fflush(j->out);
+        if (r == 0)
+                session_warn_partitions(&j->session, st->topic, st->partitions);
         return r;
 }
 

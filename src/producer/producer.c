@@ -171,6 +171,31 @@ static size_t conf_number(const rd_kafka_conf_t *conf, const char *name) {
         return strtoul(text, NULL, 10);
 }
 
+static int refuse_settings(const struct producer_settings *settings, const char *reason, struct error *e) {
+        error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
+        return error_hint(e, "Change or remove the property that it names%s.", settings->transactional_id
+                          ? ", or set [replay] exactly_once = no (rows may then repeat after a crash)" : "");
+}
+
+/* What properties say about one another is found by making a handle; one without brokers connects nowhere. */
+int producer_check_properties(const struct producer_settings *settings, struct error *e) {
+        rd_kafka_conf_t *conf;
+        rd_kafka_t *rk;
+        char reason[512];
+
+        if (properties_make(settings, &conf, e) < 0)
+                return -1;
+        rd_kafka_conf_set(conf, "bootstrap.servers", "", reason, sizeof reason);
+        rd_kafka_conf_set_log_cb(conf, on_log);
+        rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+        if (!rk) {
+                rd_kafka_conf_destroy(conf);
+                return refuse_settings(settings, reason, e);
+        }
+        rd_kafka_destroy(rk);
+        return 0;
+}
+
 int producer_new(const struct producer_settings *settings, struct producer **ret, struct error *e) {
         rd_kafka_conf_t *conf;
 
@@ -199,9 +224,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
         if (!p->rk) {
                 rd_kafka_conf_destroy(conf);
                 producer_free(p);
-                error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
-                return error_hint(e, "Change or remove the property that it names%s.", settings->transactional_id
-                                  ? ", or set [replay] exactly_once = no (rows may then repeat after a crash)" : "");
+                return refuse_settings(settings, reason, e);
         }
         if (p->by_token) {
                 rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(p->rk);

@@ -329,15 +329,6 @@ int properties_make(const struct producer_settings *s, rd_kafka_conf_t **ret, st
         return 0;
 }
 
-int producer_check_properties(const struct producer_settings *s, struct error *e) {
-        rd_kafka_conf_t *conf;
-
-        if (properties_make(s, &conf, e) < 0)
-                return -1;
-        rd_kafka_conf_destroy(conf);
-        return 0;
-}
-
 bool producer_wants_token(const struct producer_property *properties, size_t count) {
         const char *protocol = property_value(properties, count, "security.protocol");
         const char *mechanism = property_value(properties, count, "sasl.mechanisms");
