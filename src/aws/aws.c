@@ -301,7 +301,7 @@ static bool failed_since(struct aws *a, uint64_t since_us, struct error *e) {
         bool result;
 
         pthread_mutex_lock(&a->lock);
-        result = a->failures_in_row && a->failed_us >= since_us;
+        result = a->failures_in_row && a->failed_us > since_us;
         if (result)
                 *e = a->status.last_error;
         pthread_mutex_unlock(&a->lock);
