@@ -16,6 +16,7 @@ struct terminal {
 };
 
 struct service {
+        _Atomic uint64_t logged_us;     /* when the journal took the last line; monotonic, 0: none */
         _Atomic int log_level;
         bool to_journal;
         bool under_systemd;             /* somebody listens to notifications */

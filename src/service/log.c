@@ -8,6 +8,8 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+enum { LAST_WORDS_US = 200000 };
+
 /* systemd names the stream that it connected to the journal; a shell may have redirected stderr since. */
 static bool stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
@@ -32,9 +34,20 @@ struct service *service_new(void) {
         return s;
 }
 
+/* journald looks up in /proc which unit a line came from, after it has received it. If the process has ended by then,
+ * its last words (why it failed) are nobody's: `journalctl -u` would not show them. */
+static void outlive_last_line(const struct service *s) {
+        uint64_t logged_us = atomic_load_explicit(&s->logged_us, memory_order_relaxed);
+        uint64_t now_us = clock_monotonic_us(), end_us = logged_us + LAST_WORDS_US;
+
+        if (logged_us && now_us < end_us)
+                usleep((useconds_t) (end_us - now_us));
+}
+
 void service_free(struct service *s) {
         if (!s)
                 return;
+        outlive_last_line(s);
         progress_clear(s);
         terminal_close(&s->terminal);
         pthread_mutex_destroy(&s->lock);
@@ -110,7 +123,9 @@ void service_log(struct service *s, enum service_severity severity, enum service
                 abort();
         va_end(ap);
         text_flatten(text);
-        if (!s->to_journal || !send_to_journal(severity, kind, fields, count, text))
+        if (s->to_journal && send_to_journal(severity, kind, fields, count, text))
+                atomic_store_explicit(&s->logged_us, clock_monotonic_us(), memory_order_relaxed);
+        else
                 write_to_stderr(s, severity, text);
 }
 

@@ -26,9 +26,18 @@ def produce(bootstrap, topic, values, key=None):
 
 
 def end_offset(bootstrap, topic, partition):
+    """Waits for a broker that has just started to lead its partitions again."""
     consumer = _consumer(bootstrap)
+    end = time.monotonic() + 20
     try:
-        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
+        while True:
+            try:
+                return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
+            except KafkaException as e:
+                if time.monotonic() > end or not e.args[0].retriable() and \
+                        e.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                    raise
+                time.sleep(0.1)
     finally:
         consumer.close()
 

@@ -100,6 +100,7 @@ def test_wrong_password_makes_the_start_fail_for_good(pinfeed):
     shown = pinfeed.show()
     assert (shown["ActiveState"], shown["SubState"], shown["NRestarts"]) == ("failed", "failed", "0")
     assert shown["ExecMainStatus"] == "78"
+    pinfeed.wait_for_message(message_ids.FAILED)
     failed = pinfeed.messages(message_ids.FAILED)
     assert len(failed) == 1
     assert "Access denied" in failed[0]["MESSAGE"]
@@ -111,7 +112,7 @@ def test_missing_password_file_is_a_wrong_password_too(pinfeed):
     code, _ = pinfeed.machine.try_run("systemctl", "start", "pinfeed")
     assert code != 0
     assert pinfeed.show()["ExecMainStatus"] == "78"
-    assert "Access denied" in pinfeed.messages(message_ids.FAILED)[0]["MESSAGE"]
+    assert "Access denied" in pinfeed.wait_for_message(message_ids.FAILED)["MESSAGE"]
 
 
 def test_wrong_setting_is_logged_and_not_tried_again(pinfeed):
@@ -120,7 +121,7 @@ def test_wrong_setting_is_logged_and_not_tried_again(pinfeed):
     assert code != 0
     shown = pinfeed.show()
     assert (shown["SubState"], shown["ExecMainStatus"]) == ("failed", "78")
-    message = pinfeed.messages(message_ids.FAILED)[0]["MESSAGE"]
+    message = pinfeed.wait_for_message(message_ids.FAILED)["MESSAGE"]
     assert "/etc/pinfeed/pinfeed.conf:" in message
     assert "rate" in message
 
