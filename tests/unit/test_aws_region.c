@@ -124,6 +124,8 @@ static void no_region_at_all_names_what_to_set(void **state) {
         script_set(s, "AWS_EC2_METADATA_DISABLED", "");
         refuse(s, &(struct aws_settings) {}, ERROR_UNREACHABLE, "AWS_REGION");
         refuse(s, &(struct aws_settings) {}, ERROR_UNREACHABLE, "hop limit");
+        script_set(s, "AWS_PROFILE", "nowhere");
+        refuse(s, &(struct aws_settings) {}, ERROR_REFUSED, "profile nowhere (from AWS_PROFILE)");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)
