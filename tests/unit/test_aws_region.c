@@ -80,7 +80,7 @@ static void the_nearest_setting_counts_and_is_named(void **state) {
         expect(s, &settings, "us-west-1", "AWS_DEFAULT_REGION");
         script_set(s, "AWS_DEFAULT_REGION", "");
         expect(s, &settings, "sa-east-1", "profile dev");
-        script_profiles(s, "", "");
+        script_profiles(s, "[profile dev]\n", "");
         script_set(s, "AWS_EC2_METADATA_DISABLED", "");
         s->answers[0] = (struct answer) { "PUT http://169.254.169.254/latest/api/token", NULL, NULL, 200, "T", 0, 0 };
         s->answers[1] = (struct answer) { "GET http://169.254.169.254/latest/meta-data/placement/region",
