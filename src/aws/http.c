@@ -102,10 +102,8 @@ static void set_request(CURL *curl, const struct http_request *r, struct curl_sl
         }
         if (r->ca_bundle)
                 curl_easy_setopt(curl, CURLOPT_CAINFO, r->ca_bundle);
-        if (r->direct) {
-                curl_easy_setopt(curl, CURLOPT_PROXY, "");
+        if (r->direct)
                 curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        }
 }
 
 static void set_limits(CURL *curl, const struct http_request *r) {

@@ -81,6 +81,20 @@ int lookup_profiles(struct lookup *l, const struct profiles **ret, struct error 
         return 0;
 }
 
+int lookup_check_profile(struct lookup *l, struct error *e) {
+        const char *named_by, *name = lookup_profile_name(l, &named_by);
+        const struct profiles *p;
+
+        if (lookup_profiles(l, &p, e) < 0)
+                return -1;
+        if (!named_by || profiles_has(p, name))
+                return 0;
+        error_set(e, ERROR_REFUSED, "profile %s (from %s) is in neither the config nor the credentials file", name,
+                  named_by);
+        return error_hint(e, "Correct %s, or add the profile to ~/.aws/config or ~/.aws/credentials (AWS_CONFIG_FILE, "
+                             "AWS_SHARED_CREDENTIALS_FILE).", named_by);
+}
+
 int lookup_profile_setting(struct lookup *l, const char *key, const char **ret, struct error *e) {
         const char *named_by;
         const struct profiles *p;

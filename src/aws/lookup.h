@@ -47,6 +47,8 @@ bool lookup_env_true(const struct lookup *l, const char *name);
 
 /* The profile in use, and whether somebody named it ([aws] profile, AWS_PROFILE); else "default". */
 const char *lookup_profile_name(const struct lookup *l, const char **ret_named_by);
+/* -1 when somebody named a profile that is in neither file. */
+int lookup_check_profile(struct lookup *l, struct error *e);
 /* Reads the profile files if that has not been done. */
 int lookup_profiles(struct lookup *l, const struct profiles **ret, struct error *e);
 /* A setting of the profile in use: ret is NULL when there is none. */

@@ -26,15 +26,23 @@ static bool has_keys(const struct lookup *l, const struct hop *hop) {
         return get(l, hop, "aws_access_key_id") || get(l, hop, "aws_secret_access_key");
 }
 
-/* Both keys from one file, with the session token that stands beside them; else merged. */
-static int static_keys(const struct lookup *l, const char *profile, struct aws_credentials *ret, struct error *e) {
-        const struct profiles *p = l->profiles;
+/* The session token that belongs to the keys: from the same file when both keys are there, else merged. */
+static const char *session_token(const struct profiles *p, const char *profile) {
+        static const char *const keys[] = { "aws_session_token", "aws_security_token" };
         bool together = profiles_get_from(p, PROFILE_CREDENTIALS, profile, "aws_access_key_id")
                         && profiles_get_from(p, PROFILE_CREDENTIALS, profile, "aws_secret_access_key");
-        const char *id = profiles_get(p, profile, "aws_access_key_id");
-        const char *secret = profiles_get(p, profile, "aws_secret_access_key");
-        const char *token = together ? profiles_get_from(p, PROFILE_CREDENTIALS, profile, "aws_session_token")
-                                     : profiles_get(p, profile, "aws_session_token");
+        const char *token = NULL;
+
+        for (size_t i = 0; !token && i < sizeof keys / sizeof *keys; i++)
+                token = together ? profiles_get_from(p, PROFILE_CREDENTIALS, profile, keys[i])
+                                 : profiles_get(p, profile, keys[i]);
+        return token;
+}
+
+static int static_keys(const struct lookup *l, const char *profile, struct aws_credentials *ret, struct error *e) {
+        const char *id = profiles_get(l->profiles, profile, "aws_access_key_id");
+        const char *secret = profiles_get(l->profiles, profile, "aws_secret_access_key");
+        const char *token = session_token(l->profiles, profile);
         struct aws_credentials c = { .expires_s = INT64_MAX };
 
         if (!id || !secret) {
@@ -217,15 +225,6 @@ static int of_profile(struct lookup *l, const struct hop *hop, struct aws_creden
 int source_profile(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         const char *named_by, *name = lookup_profile_name(l, &named_by);
         const struct hop hop = { .profile = name };
-        const struct profiles *p;
 
-        if (lookup_profiles(l, &p, e) < 0)
-                return -1;
-        if (named_by && !profiles_has(p, name)) {
-                error_set(e, ERROR_REFUSED, "profile %s (from %s) is in neither the config nor the credentials file",
-                          name, named_by);
-                return error_hint(e, "Correct %s, or add the profile to ~/.aws/config or ~/.aws/credentials "
-                                     "(AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE).", named_by);
-        }
-        return of_profile(l, &hop, ret, e);
+        return lookup_check_profile(l, e) < 0 ? -1 : of_profile(l, &hop, ret, e);
 }

@@ -115,7 +115,7 @@ static int region_of_profile(struct lookup *l, struct error *e) {
         const char *region, *named_by, *profile = lookup_profile_name(l, &named_by);
         _cleanup_free_ char *source = mem_format("profile %s", profile);
 
-        if (lookup_profile_setting(l, "region", &region, e) < 0)
+        if (lookup_check_profile(l, e) < 0 || lookup_profile_setting(l, "region", &region, e) < 0)
                 return -1;
         return region ? use(l, region, source, e) : 1;
 }

@@ -136,6 +136,7 @@ static void sts_answers_that_cannot_be_used_are_described_not_echoed(void **stat
                 STS("<Other>" KEYS END "</Other>"),
                 "<!DOCTYPE a [<!ENTITY x \"SECRET\">]><AssumeRoleResponse><AssumeRoleResult>&x;</AssumeRoleResult>"
                 "</AssumeRoleResponse>",
+                "<!DOCTYPE AssumeRoleResponse>" STS("<Credentials>" KEYS END "</Credentials>"),
                 "<AssumeRoleResponse><AssumeRoleResult>&SECRET;</AssumeRoleResult></AssumeRoleResponse>",
                 "<a><a><a><a><a><a><a><a><a><a>SECRET</a></a></a></a></a></a></a></a></a></a>",
                 "<AssumeRoleResponse><AssumeRoleResult><SECRET>",

@@ -80,7 +80,7 @@ static void the_nearest_setting_counts_and_is_named(void **state) {
         expect(s, &settings, "us-west-1", "AWS_DEFAULT_REGION");
         script_set(s, "AWS_DEFAULT_REGION", "");
         expect(s, &settings, "sa-east-1", "profile dev");
-        script_profiles(s, "", "");
+        script_profiles(s, "[profile dev]\n", "");
         script_set(s, "AWS_EC2_METADATA_DISABLED", "");
         s->answers[0] = (struct answer) { "PUT http://169.254.169.254/latest/api/token", NULL, NULL, 200, "T", 0, 0 };
         s->answers[1] = (struct answer) { "GET http://169.254.169.254/latest/meta-data/placement/region",
@@ -124,6 +124,8 @@ static void no_region_at_all_names_what_to_set(void **state) {
         script_set(s, "AWS_EC2_METADATA_DISABLED", "");
         refuse(s, &(struct aws_settings) {}, ERROR_UNREACHABLE, "AWS_REGION");
         refuse(s, &(struct aws_settings) {}, ERROR_UNREACHABLE, "hop limit");
+        script_set(s, "AWS_PROFILE", "nowhere");
+        refuse(s, &(struct aws_settings) {}, ERROR_REFUSED, "profile nowhere (from AWS_PROFILE)");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)

@@ -1,0 +1,137 @@
+"""A daemon whose sessions the broker cuts and whose credentials are replaced all the time: nothing is lost, and nothing
+is said unless there is something to do."""
+
+import re
+import time
+
+import pytest
+
+from rig import Kafka, Metadata, sent, wait_until
+
+SESSION_S, ROTATION_S = 10, 20
+
+
+@pytest.fixture(scope="module")
+def cutting_broker():
+    with Kafka(session_ms=SESSION_S * 1000) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(cutting_broker):
+    yield cutting_broker.start()
+    cutting_broker.recover()
+
+
+@pytest.fixture
+def instance(broker):
+    """Instance metadata whose credentials are replaced every 20 s and last 40 s; the broker knows them as one role."""
+    def on_new(identity, expires_s):
+        broker.allow(identity, principal="role", expires_s=expires_s)
+    with Metadata(lifetime_s=2 * ROTATION_S, rotate_s=ROTATION_S, on_new=on_new) as service:
+        yield service
+
+
+@pytest.fixture
+def daemon(pinfeeds, mariadb, broker, instance, sample):
+    """A daemon that feeds; its topics are there."""
+    pinfeed = pinfeeds(mariadb, broker, iam=True, region="us-east-1", database=sample, env=instance.environment(),
+                       settings={"emulate": {"rate": 200}})
+    sent.create_topics(broker, pinfeed)
+    pinfeed.start()
+    pinfeed.wait_until(lambda: broker.end_offset(pinfeed.topic("pin")) > 0, 30, "posts arrive")
+    return pinfeed
+
+
+def sent_lines(pinfeed):
+    """What it reported last of each topic."""
+    return {topic: re.findall(rf"^.*{re.escape(topic)}.*$", pinfeed.log, re.MULTILINE)[-1] for topic in pinfeed.topics}
+
+
+def alarms(pinfeed):
+    return [line for line in pinfeed.log.splitlines() if re.search(r"warning|error|fail(?!ed\b)|refus", line, re.IGNORECASE)
+            and "0 failed" not in line]
+
+
+def stop_and_count(pinfeed, broker):
+    """Ends it well; how many posts there are. Each topic has the same ones."""
+    assert pinfeed.stop() == 0, pinfeed.log
+    return len(sent.posts(sent.records(broker, pinfeed)))
+
+
+def feed_for(pinfeed, broker, instance, seconds):
+    since = broker.token_count()
+    began = time.time()
+    wait_until(lambda: time.time() - began >= seconds or pinfeed.exit_code is not None, seconds + 5, "time passes", 0.2)
+    assert pinfeed.exit_code is None, pinfeed.log
+    tokens = broker.tokens(since)
+    assert not tokens.rejected
+    # Sessions end every 10 s and each time the broker was shown a token.
+    assert len(tokens.accepted) >= seconds // SESSION_S - 1
+    used = {t.access_key for t in tokens.accepted}
+    # Credentials that a token was made from were never older than their end.
+    ends = {i.access_key for i in instance.credentials.identities}
+    assert used <= ends and len(used) >= seconds // ROTATION_S - 1
+    assert all(t.end_ms > t.at_ms for t in tokens.accepted)
+    posts = stop_and_count(pinfeed, broker)
+    assert not alarms(pinfeed), alarms(pinfeed)
+    # Rates are an average of 200 a second; sessions that end hardly slow it.
+    assert posts > 200 * seconds * 0.7
+    # Every refresh is counted: the log's last word on tokens.
+    signed = int(re.findall(r"(\d+) signed", pinfeed.log)[-1])
+    assert signed >= seconds // (2 * ROTATION_S)
+    assert len(instance.asked("GET", "/latest/meta-data/iam/security-credentials/pinfeed-role")) >= seconds // ROTATION_S - 1
+
+
+def test_sessions_that_end_and_credentials_that_are_replaced_lose_nothing_and_are_no_news(daemon, broker, instance):
+    feed_for(daemon, broker, instance, 50)
+
+
+@pytest.mark.long
+def test_the_same_for_three_minutes(daemon, broker, instance):
+    feed_for(daemon, broker, instance, 180)
+
+
+@pytest.mark.soak
+def test_the_same_for_ten_minutes(daemon, broker, instance):
+    feed_for(daemon, broker, instance, 600)
+
+
+def test_a_broker_that_refuses_everybody_for_a_while_loses_nothing(daemon, broker):
+    broker.refuse_everybody()
+    since = broker.token_count()
+    wait_until(lambda: len(broker.tokens(since).rejected) >= 3, 40, "the broker refuses tokens")
+    broker.refuse_everybody(False)
+    before = broker.end_offset(daemon.topic("pin"))
+    daemon.wait_until(lambda: broker.end_offset(daemon.topic("pin")) > before + 100, 40, "posts arrive again")
+    assert stop_and_count(daemon, broker) > 300
+
+
+def test_metadata_that_is_away_is_warned_of_once_and_its_return_is_said(pinfeeds, mariadb, broker, sample):
+    def on_new(identity, expires_s):
+        broker.allow(identity, principal="role", expires_s=expires_s)
+    with Metadata(lifetime_s=25, on_new=on_new) as instance:
+        pinfeed = pinfeeds(mariadb, broker, iam=True, database=sample, env=instance.environment(),
+                           settings={"emulate": {"rate": 50}})
+        sent.create_topics(broker, pinfeed)
+        pinfeed.start()
+        pinfeed.wait_for("AWS credentials from IMDS", 30)
+        instance.fail(status=503)
+        pinfeed.wait_for(r"can't be refreshed, those from IMDS \(role pinfeed-role\) are valid for another \d+ min \d+ s", 60)
+        instance.rotate()
+        instance.heal()
+        pinfeed.wait_for("AWS credentials are refreshed again: from IMDS", 60)
+        log = pinfeed.log
+        assert log.count("can't be refreshed") == 1
+        stop_and_count(pinfeed, broker)
+
+
+def test_stopping_does_not_wait_for_metadata_that_hangs(pinfeeds, mariadb, broker, sample):
+    with Metadata() as instance:
+        instance.fail(hang=True)
+        pinfeed = pinfeeds(mariadb, broker, iam=True, database=sample, env=instance.environment())
+        pinfeed.start()
+        pinfeed.wait_until(lambda: instance.requests, 20, "it asks")
+        began = time.monotonic()
+        pinfeed.stop()
+        assert time.monotonic() - began < 4, pinfeed.log
