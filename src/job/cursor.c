@@ -50,10 +50,11 @@ int cursor_parse_key(const char *text, size_t length, struct buffer *ret) {
                 return -1;
         for (size_t i = 2; i < length; i += 2) {
                 int high = hex_value(text[i]), low = hex_value(text[i + 1]);
-                char c = (char) (high << 4 | low);
+                char c;
 
                 if (high < 0 || low < 0)
                         return -1;
+                c = (char) (high << 4 | low);
                 buffer_append(ret, &c, 1);
         }
         return 0;

@@ -323,8 +323,10 @@ int feed_commit(struct feed *f, bool done, struct error *e) {
         f->progress.committed += f->open_rows;
         f->progress.bytes += f->open_bytes;
         f->progress.transactions += f->open_rows > 0;
+        if (f->open_rows > 0)
+                f->lost_rows = 0;
         f->open = false;
-        f->open_rows = f->open_bytes = f->lost_rows = 0;
+        f->open_rows = f->open_bytes = 0;
         return 0;
 }
 

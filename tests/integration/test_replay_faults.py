@@ -169,6 +169,7 @@ def test_mariadb_stays_away(feed, mariadb):
     feed.assert_nothing_aborted()
 
 
+@pytest.mark.long
 def test_a_silence_longer_than_a_transaction_comes_from_the_table(feed):
     """Rows that a `where` leaves out take so long that the transaction before them times out."""
     feed.unique()
