@@ -149,6 +149,30 @@ check-service: $(BUILD)/pinfeed manual      ## boot systemd in a container and t
 	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
 	$(DEPS)/venv/bin/python -B -m pytest tests/service $(PYTEST_ARGS)
 
+# The same on the newest platform, which scripts/newest-root makes: Debian sid with Oracle's MySQL, where pinfeed is
+# built and tested anew; and this machine's pinfeed with that MySQL. Skipped, with the reason, where that can't be had.
+NEWEST := $(BUILD)/newest
+NEWEST_TESTS := tests/newest $(addprefix tests/integration/test_,emulate.py credentials.py tokens.py replay.py)
+
+.PHONY: check-newest
+check-newest: $(BUILD)/pinfeed $(DB_TESTS)  ## build and test with the newest libraries and Oracle's MySQL (needs root)
+	+@scripts/newest-root; case $$? in 0) $(MAKE) --no-print-directory newest-tests WERROR=1 ;; 77) ;; *) exit 1 ;; esac
+
+.PHONY: newest-tests
+newest-tests: export PINFEED_TEST_MYSQLD = $(abspath scripts)/newest-run mysqld
+newest-tests: $(NEWEST)/run
+	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
+	scripts/newest-run $(MAKE) --no-print-directory BUILD=$(NEWEST) all unit $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
+	PINFEED_TEST_MYSQLD=mysqld scripts/newest-run tests/db/run $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
+	tests/db/run $(DB_TESTS)
+	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/newest/test_mysql.py $(PYTEST_ARGS)
+	PINFEED=$(abspath $<) $(DEPS)/venv/bin/python -B -m pytest $(NEWEST_TESTS) $(PYTEST_ARGS)
+
+# pinfeed as it was built there, for tests that run here.
+$(NEWEST)/run: FORCE
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec %s %s "$$@"\n' $(abspath scripts)/newest-run $(abspath $(NEWEST))/pinfeed >$@ && chmod 755 $@
+
 # ---- fuzzing ----
 
 FUZZ_SECONDS ?= 300

@@ -47,33 +47,45 @@ static int read_password(const char *path, struct buffer *ret, struct error *e) 
 
 /* ---- options ---- */
 
+enum tls {
+        TLS_NONE,
+        TLS_UNVERIFIED,
+        TLS_VERIFIED,
+};
+
+#ifdef MARIADB_VERSION_ID
 static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
-        char flag = value;              /* my_bool in one library, bool in the other: one byte */
+        my_bool flag = value;
 
         mysql_options(mysql, option, &flag);
 }
 
-#ifdef MARIADB_VERSION_ID
-static void set_tls(MYSQL *mysql, const char *ca, bool use) {
-        if (ca)
-                mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
-        set_flag(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, ca != NULL);
-        set_flag(mysql, MYSQL_OPT_SSL_ENFORCE, use);
+static void set_tls(MYSQL *mysql, enum tls tls) {
+        set_flag(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, tls == TLS_VERIFIED);
+        set_flag(mysql, MYSQL_OPT_SSL_ENFORCE, tls != TLS_NONE);
+}
+
+/* Connector/C that only wishes for TLS believes to have it: to a server that offers none it sends a
+ * caching_sha2_password in the clear. It finds out before, when it is to verify. */
+static enum tls first_try(void) {
+        return TLS_VERIFIED;
 }
 #else
-static void set_tls(MYSQL *mysql, const char *ca, bool use) {
-        unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : use ? SSL_MODE_PREFERRED : SSL_MODE_DISABLED;
+static void set_tls(MYSQL *mysql, enum tls tls) {
+        static const unsigned modes[] = { SSL_MODE_DISABLED, SSL_MODE_PREFERRED, SSL_MODE_VERIFY_IDENTITY };
         bool ask_for_key = true;
 
-        if (ca)
-                mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
-        mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+        mysql_options(mysql, MYSQL_OPT_SSL_MODE, &modes[tls]);
         /* Without TLS a password goes encrypted with the server's key, which Connector/C asks for by itself. */
         mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &ask_for_key);
 }
+
+static enum tls first_try(void) {
+        return TLS_UNVERIFIED;
+}
 #endif
 
-static MYSQL *new_handle(const struct table_login *login, bool tls) {
+static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
         unsigned timeout_s = (login->timeout_ms + 999) / 1000, silence_s = SILENCE_MAX_S;
         unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
         MYSQL *mysql = mysql_init(NULL);
@@ -85,12 +97,14 @@ static MYSQL *new_handle(const struct table_login *login, bool tls) {
         mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &silence_s);
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
         mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-        set_tls(mysql, login->ssl_ca, tls);
+        if (login->ssl_ca)
+                mysql_options(mysql, MYSQL_OPT_SSL_CA, login->ssl_ca);
+        set_tls(mysql, tls);
         return mysql;
 }
 
 /* A handle that is logged in, or has an error. */
-static MYSQL *connect_handle(const struct table_login *login, const char *password, bool tls) {
+static MYSQL *connect_handle(const struct table_login *login, const char *password, enum tls tls) {
         MYSQL *mysql = new_handle(login, tls);
 
         mysql_real_connect(mysql, login->host, login->user, password, login->database, login->port, login->socket, 0);
@@ -99,22 +113,29 @@ static MYSQL *connect_handle(const struct table_login *login, const char *passwo
         return mysql;
 }
 
+/* Without a certificate authority any certificate will do, and no TLS if there is none. */
+static MYSQL *connect_as_offered(const struct table_login *login, const char *password) {
+        enum tls tls = login->socket ? TLS_NONE : first_try();
+        MYSQL *mysql = connect_handle(login, password, tls);
+
+        while (mysql_errno(mysql) == CR_SSL_CONNECTION_ERROR && tls != TLS_NONE) {
+                tls = mysql->server_capabilities & CLIENT_SSL ? tls - 1 : TLS_NONE;
+                mysql_close(mysql);
+                mysql = connect_handle(login, password, tls);
+        }
+        return mysql;
+}
+
 int database_log_in(const struct table_login *login, MYSQL **ret, struct error *e) {
         struct buffer password = {};
-        bool tls = !login->socket || login->ssl_ca;
-        MYSQL *mysql;
 
         if (login->password_file && read_password(login->password_file, &password, e) < 0) {
                 buffer_wipe_and_free(&password);
                 return -1;
         }
-        mysql = connect_handle(login, buffer_string(&password), tls);
-        if (mysql_errno(mysql) == CR_SSL_CONNECTION_ERROR && tls && !login->ssl_ca) {
-                mysql_close(mysql);
-                mysql = connect_handle(login, password.data, false);
-        }
+        *ret = login->ssl_ca ? connect_handle(login, buffer_string(&password), TLS_VERIFIED)
+               : connect_as_offered(login, buffer_string(&password));
         buffer_wipe_and_free(&password);
-        *ret = mysql;
         return 0;
 }
 

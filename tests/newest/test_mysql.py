@@ -1,5 +1,8 @@
 """pinfeed and Oracle's MySQL as users have it: accounts log in by caching_sha2_password, over TLS and without."""
 
+import socket
+import threading
+
 import pytest
 
 from rig import MySQL, posts, sent
@@ -53,3 +56,35 @@ def test_a_certificate_of_somebody_else_is_refused(mysql, kafka, pinfeed):
     pinfeed.settings["mysql"]["ssl_ca"] = kafka.ca_file
     pinfeed.run().expect_exit(78)
     assert "ssl_ca" in pinfeed.log
+
+
+def test_the_password_is_not_on_the_wire(mysql, pinfeed):
+    with socket.create_server((mysql.host, 0)) as listener:
+        said = bytearray()
+        threading.Thread(target=relay, args=(listener, mysql.port, said), daemon=True).start()
+        pinfeed.settings["mysql"]["port"] = listener.getsockname()[1]
+        pinfeed.run().expect_exit(0)
+    assert len(said) > 100
+    assert mysql.password.encode() not in said
+
+
+def relay(listener, port, said):
+    """Hands every connection on to the server and keeps what the clients say."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return                      # the test is over
+        server = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=pump, args=(client, server, said), daemon=True).start()
+        threading.Thread(target=pump, args=(server, client, bytearray()), daemon=True).start()
+
+
+def pump(source, target, said):
+    try:
+        while data := source.recv(65536):
+            said += data
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass                            # the other side has closed
