@@ -207,39 +207,13 @@ fuzz-short:                                 ## the same for a few seconds each
 # Object files are kept.
 .SECONDARY:
 
-# The same on the newest platform, which scripts/newest-root makes: Debian sid with Oracle's MySQL, where pinfeed is
-# built and tested anew; and this machine's pinfeed with that MySQL. Skipped, with the reason, where that can't be had.
-NEWEST := $(BUILD)/newest
-NEWEST_TESTS ?= tests/newest $(wildcard $(addprefix tests/integration/test_,emulate.py token.py credentials.py \
-                replay.py tokens.py sessions.py))
-
-.PHONY: check-newest
-check-newest: $(BUILD)/pinfeed $(DB_TESTS)  ## build and test with the newest libraries and Oracle's MySQL (needs root)
-	@scripts/newest-root || { status=$$?; test $$status = 77 && exit 0; exit $$status; }
-	@test ! -e $(DEPS)/newest || $(MAKE) --no-print-directory newest-tests WERROR=1
-
-.PHONY: newest-tests
-newest-tests: export PINFEED_TEST_MYSQLD = $(abspath scripts)/newest-run mysqld
-newest-tests: $(NEWEST)/run
-	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
-	scripts/newest-run $(MAKE) --no-print-directory BUILD=$(NEWEST) all unit $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
-	PINFEED_TEST_MYSQLD=mysqld scripts/newest-run tests/db/run $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
-	tests/db/run $(DB_TESTS)
-	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/newest/test_mysql.py $(PYTEST_ARGS)
-	PINFEED=$(abspath $<) $(DEPS)/venv/bin/python -B -m pytest $(NEWEST_TESTS) $(PYTEST_ARGS)
-
-# pinfeed as it was built there, for tests that run here.
-$(NEWEST)/run: FORCE
-	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexec %s %s "$$@"\n' $(abspath scripts)/newest-run $(abspath $(NEWEST))/pinfeed >$@ && chmod 755 $@
-
 # One after the other, whatever -j says: the servers' summary comes last.
 .PHONY: check
 check:                                      ## all tests but check-service, check-long and soak; under ten minutes
 	$(Q)scripts/check-layers
 	$(Q)$(MAKE) --no-print-directory unit WERROR=1
 	$(Q)$(MAKE) --no-print-directory unit db-tests WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined
-	$(Q)$(MAKE) --no-print-directory $(if $(wildcard tests/fuzz/*.c),fuzz-short)
+	$(Q)$(MAKE) --no-print-directory fuzz-short
 	$(Q)$(MAKE) --no-print-directory integration WERROR=1
 
 # The same integration tests with instrumented programs; slower, so CI runs it beside `check`.
