@@ -9,12 +9,14 @@ import resource
 import shlex
 import signal
 import socket
+import ssl
 import time
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from rig import Container, Identity, Metadata, Sts, free_port, paths, wait_until
+from rig.certificates import make_certificates
 
 ROLE = "arn:aws:iam::123456789012:role/feeder"
 BASE = Identity("AKIABASE", "base+secret/S3CR3T")
@@ -335,6 +337,34 @@ def test_what_sts_refuses_is_passed_on(refused, base_sts):
 def test_faults_of_sts(refused, base_sts, fault, code, words):
     base_sts.fail(**fault)
     refused(code, ["STS", ROLE, *words], base_sts, credentials=f"[default]\n{KEYS}", aws={"role_arn": ROLE})
+
+
+class TlsSts(Sts):
+    """An STS behind a certificate that no system's store knows."""
+    def __init__(self, directory, **kwargs):
+        super().__init__(**kwargs)
+        self.certificates = make_certificates(directory)
+
+    @property
+    def url(self):
+        return super().url.replace("http:", "https:")
+
+    def start(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificates.certificate, self.certificates.key)
+        super().start()
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        return self
+
+
+def test_sts_is_trusted_only_with_a_certificate_that_is(ask, refused, tmp_path):
+    keys = {"credentials": f"[default]\n{KEYS}", "aws": {"role_arn": ROLE}}
+    with TlsSts(tmp_path, known=[BASE], region="eu-west-1") as sts:
+        refused(1, ["STS", "certificate", "AWS_CA_BUNDLE"], sts, **keys)
+        assert not sts.requests
+        ask(sts, AWS_CA_BUNDLE=sts.certificates.ca, **keys)
+        ask(sts, config=f"[default]\nca_bundle = {sts.certificates.ca}\n", **keys)
+        refused(78, ["STS", "AWS_CA_BUNDLE", "/nonexistent.pem"], sts, AWS_CA_BUNDLE="/nonexistent.pem", **keys)
 
 
 def test_web_identity(ask, refused, tmp_path):

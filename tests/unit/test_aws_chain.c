@@ -4,6 +4,8 @@
 #include "aws/source.h"
 #include "aws/sts.h"
 
+#include <signal.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #define IMDS "http://169.254.169.254"
@@ -771,6 +773,61 @@ static void a_command_that_floods_stderr_does_no_harm(void **state) {
         REFUSE(s, ERROR_UNREACHABLE, "credential_process of profile default", "exit status 1");
 }
 
+static bool is_zombie(int pid) {
+        _cleanup_free_ char *path = mem_format("/proc/%d/stat", pid);
+        FILE *f = fopen(path, "r");
+        char state = 'Z';
+
+        if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+                state = 'Z';
+        if (f)
+                fclose(f);
+        return state == 'Z';
+}
+
+/* Runs "sleep 30" and a child of its own, with a deadline and a descriptor to cancel by; how it was refused. */
+static void cut_off(struct script *s, uint64_t deadline_us, int cancel_fd, const char *words) {
+        struct world world = script_world(s);
+        _cleanup_free_ char *line = mem_format("sleep 30 & echo $! $$ >%s; wait", script_file(s, "token", ""));
+        const uint64_t began_us = clock_monotonic_us();
+        const struct aws_settings settings = {};
+        struct aws_credentials c;
+        int pids[2] = {};
+        struct lookup l;
+        struct error e;
+        FILE *f;
+
+        lookup_begin(&l, &world, &settings, cancel_fd);
+        l.deadline_us = deadline_us;
+        assert_int_equal(source_process(&l, line, "the command", &c, &e), -1);
+        lookup_end(&l);
+        assert_true(clock_monotonic_us() - began_us < 5000000);
+        assert_int_equal(e.class, ERROR_UNREACHABLE);
+        assert_non_null(strstr(e.what, words));
+        line[strlen(line) - strlen("; wait")] = 0;
+        f = fopen(strchr(line, '>') + 1, "r");
+        assert_non_null(f);
+        if (fscanf(f, "%d %d", &pids[0], &pids[1]) == 2) {
+                assert_int_equal(kill(pids[1], 0), -1);
+                /* The child may still have to be collected by whoever collects orphans. */
+                for (int i = 0; i < 500 && kill(pids[0], 0) == 0; i++)
+                        if (usleep(10000) < 0 || is_zombie(pids[0]))
+                                break;
+                assert_true(kill(pids[0], 0) < 0 || is_zombie(pids[0]));
+        }
+        fclose(f);
+}
+
+static void a_command_ends_with_its_children_at_the_deadline_or_when_cancelled(void **state) {
+        uint64_t one = 1;
+        int fd = eventfd(0, 0);
+
+        cut_off(*state, clock_monotonic_us() + 400000, fd, "did not end in time");
+        assert_int_equal(write(fd, &one, sizeof one), sizeof one);
+        cut_off(*state, clock_monotonic_us() + 20000000, fd, "stopped");
+        close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)
 
 int main(void) {
@@ -818,6 +875,7 @@ int main(void) {
                 TEST(commands_that_cannot_do_better_are_refused),
                 TEST(a_child_that_a_command_leaves_behind_is_not_waited_for),
                 TEST(a_command_that_floods_stderr_does_no_harm),
+                TEST(a_command_ends_with_its_children_at_the_deadline_or_when_cancelled),
         };
 
         return cmocka_run_group_tests_name("aws chain", tests, NULL, NULL);
