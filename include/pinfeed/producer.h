@@ -71,7 +71,7 @@ int producer_destroy(struct producer *p, int timeout_ms);
  * did; ERROR_UNREACHABLE: nobody answered, with the last reason. Call again to wait longer. */
 int producer_connect(struct producer *p, int timeout_ms, struct error *e);
 
-/* Asks for a topic that must exist and that we may describe. ERROR_REFUSED, with what to do, when it doesn't exist or
+/* Asks for a topic that must exist and that we may describe; may be repeated. ERROR_REFUSED, with what to do, when it doesn't exist or
  * may not be described. Deliveries are counted in `tally` (not owned; must outlive the producer). The topic lives as
  * long as the producer. */
 int producer_topic(struct producer *p, const char *name, struct tally *tally, int timeout_ms,

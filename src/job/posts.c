@@ -36,9 +36,9 @@ static int key_order(const struct key *a, const struct key *b) {
 
 struct store {
         struct key_list keys;           /* in key order */
-        struct buffer values;
-        size_t *ends;                   /* of each key's value */
+        struct key_list values;         /* of each key */
         uint32_t *sorted;               /* indexes of keys, by key_order */
+        struct buffer scratch;
 };
 
 static int store_order(const void *a, const void *b, void *arg) {
@@ -52,9 +52,9 @@ static void store_free(struct store *s) {
         if (!s)
                 return;
         key_list_free(&s->keys);
-        buffer_free(&s->values);
-        free(s->ends);
+        key_list_free(&s->values);
         free(s->sorted);
+        buffer_free(&s->scratch);
         free(s);
 }
 
@@ -103,9 +103,9 @@ static int store_read(struct store *s, struct stream *st, struct connection *c, 
                 if (!key.data)          /* a row without a key is no part of a post */
                         continue;
                 key_list_add(&s->keys, &key);
-                json_encode_row(st->plan, &row, &s->values);
-                s->ends = mem_resize(s->ends, s->keys.capacity * sizeof *s->ends);
-                s->ends[s->keys.count - 1] = s->values.length;
+                s->scratch.length = 0;
+                json_encode_row(st->plan, &row, &s->scratch);
+                key_list_add(&s->values, &(struct key) { s->scratch.data, s->scratch.length });
         }
         return r < 0 ? -1 : 0;
 }
@@ -240,14 +240,15 @@ static void fetch_from_store(struct posts *p, size_t stream, const struct key *k
         const struct store *s = p->stores[stream];
 
         for (size_t i = 0; i < wanted; i++) {
-                size_t k = p->wanted_at[i], found, at;
+                size_t k = p->wanted_at[i], found;
+                struct key value;
 
                 if (!store_find(s, &keys[k], &found))
                         continue;
-                at = found ? s->ends[found - 1] : 0;
+                value = key_list_get(&s->values, found);
                 ret[k].value[stream].at = out->length;
-                ret[k].value[stream].length = s->ends[found] - at;
-                buffer_append(out, s->values.data + at, s->ends[found] - at);
+                ret[k].value[stream].length = value.length;
+                buffer_append(out, value.data, value.length);
         }
 }
 

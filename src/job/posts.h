@@ -26,7 +26,7 @@ struct post_rows {
 int posts_fetch(struct posts *p, const struct key *keys, size_t count, struct buffer *out, struct post_rows *ret,
                 struct error *e);
 
-/* A list of keys that grows. */
+/* A list of keys (or other bytes) that grows. */
 struct key_list {
         struct buffer bytes;
         size_t *ends;

@@ -36,8 +36,7 @@ static int topic_metadata(struct producer_topic *t, int timeout_ms, struct error
         return reason_set(p, e, REASON_DESCRIBE_TOPIC, code, NULL, "topic %s can't be described", t->name);
 }
 
-int producer_topic(struct producer *p, const char *name, struct tally *tally, int timeout_ms,
-                   struct producer_topic **ret, struct error *e) {
+static struct producer_topic *topic_new(struct producer *p, const char *name, struct tally *tally) {
         struct producer_topic *t = mem_zero(1, sizeof *t);
         rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(p->rk);
 
@@ -50,6 +49,17 @@ int producer_topic(struct producer *p, const char *name, struct tally *tally, in
                 abort();        /* the name was checked, the configuration is the handle's own */
         t->next = p->topics;
         p->topics = t;
+        return t;
+}
+
+int producer_topic(struct producer *p, const char *name, struct tally *tally, int timeout_ms,
+                   struct producer_topic **ret, struct error *e) {
+        struct producer_topic *t = p->topics;
+
+        while (t && strcmp(t->name, name) != 0)
+                t = t->next;
+        if (!t)
+                t = topic_new(p, name, tally);
         if (topic_metadata(t, timeout_ms, e) < 0)
                 return -1;
         *ret = t;

@@ -5,7 +5,7 @@ import pytest
 
 from rig import posts, sent
 
-SMALL, LARGE = 1_000, 300_000
+SMALL, LARGE = 1_000, 200_000
 
 
 @pytest.fixture(scope="module")
