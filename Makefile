@@ -158,20 +158,22 @@ NEWEST_TESTS := tests/newest $(addprefix tests/integration/test_,emulate.py cred
 check-newest: $(BUILD)/pinfeed $(DB_TESTS)  ## build and test with the newest libraries and Oracle's MySQL (needs root)
 	+@scripts/newest-root; case $$? in 0) $(MAKE) --no-print-directory newest-tests WERROR=1 ;; 77) ;; *) exit 1 ;; esac
 
+# Programs that were built there, for tests that run here.
+NEWEST_PROGRAMS := $(addprefix $(NEWEST)/outside/,pinfeed tools/sign)
+$(NEWEST)/outside/%: FORCE
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec %s %s "$$@"\n' $(abspath scripts)/newest-run $(abspath $(NEWEST))/$* >$@ && chmod 755 $@
+
 .PHONY: newest-tests
 newest-tests: export PINFEED_TEST_MYSQLD = $(abspath scripts)/newest-run mysqld
-newest-tests: $(NEWEST)/run
+newest-tests: $(NEWEST_PROGRAMS)
 	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
-	scripts/newest-run $(MAKE) --no-print-directory BUILD=$(NEWEST) all unit $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
+	scripts/newest-run $(MAKE) --no-print-directory BUILD=$(NEWEST) all $(NEWEST)/tools/sign unit $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
 	PINFEED_TEST_MYSQLD=mysqld scripts/newest-run tests/db/run $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
 	tests/db/run $(DB_TESTS)
 	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/newest/test_mysql.py $(PYTEST_ARGS)
-	PINFEED=$(abspath $<) $(DEPS)/venv/bin/python -B -m pytest $(NEWEST_TESTS) $(PYTEST_ARGS)
-
-# pinfeed as it was built there, for tests that run here.
-$(NEWEST)/run: FORCE
-	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexec %s %s "$$@"\n' $(abspath scripts)/newest-run $(abspath $(NEWEST))/pinfeed >$@ && chmod 755 $@
+	PINFEED=$(abspath $(NEWEST))/outside/pinfeed PINFEED_SIGN=$(abspath $(NEWEST))/outside/tools/sign \
+	  $(DEPS)/venv/bin/python -B -m pytest $(NEWEST_TESTS) $(PYTEST_ARGS)
 
 # ---- fuzzing ----
 

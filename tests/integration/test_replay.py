@@ -156,8 +156,9 @@ KINDS = {
 def test_key_kinds(mariadb, kafka, pinfeeds, database, session_zone):
     """One stream a kind, in one run; committed after each key, and killed in the middle by the limit of a bound."""
     pinfeed = pinfeeds(mariadb, kafka, database=database, settings={"replay": {"commit_rows": 1}})
+    kinds = {kind: k for kind, k in KINDS.items() if kind != "uuid" or mariadb.name == "MariaDB"}
     names = {}
-    for i, (kind, (ddl, keys, _)) in enumerate(KINDS.items()):
+    for i, (kind, (ddl, keys, _)) in enumerate(kinds.items()):
         names[kind] = name = f"s{i}"
         more = "" if "PRIMARY" in ddl else ", PRIMARY KEY (id)"
         mariadb.execute(f"SET time_zone = '{session_zone}'",
@@ -171,7 +172,7 @@ def test_key_kinds(mariadb, kafka, pinfeeds, database, session_zone):
     done = result(pinfeed.run("--replay", streams).expect_exit(0))
     again = result(pinfeed.run("--replay", streams).expect_exit(0))
     assert again["totals"]["rows"] == 0
-    for kind, (_, keys, order) in KINDS.items():
+    for kind, (_, keys, order) in kinds.items():
         name = names[kind]
         assert_same(records(kafka, pinfeed.topic(name), "read_uncommitted"),
                     [(strip(k, kind), v) for k, v in expected_rows(mariadb, database, name, "k", order)], kind)
