@@ -66,6 +66,8 @@ int producer_new(const struct producer_settings *settings, struct producer **ret
 /* Ends the handle; what is still queued is dropped (flush first). Waits at most `timeout_ms`; returns 1 when the
  * handle could not be ended by then (the process has to end), else 0. Safe on NULL. */
 int producer_destroy(struct producer *p, int timeout_ms);
+/* Whether a call of librdkafka did not come back in time: the handle can't be ended, the process has to. */
+bool producer_stuck(const struct producer *p);
 
 /* Waits up to `timeout_ms` for a broker that lets us in. ERROR_REFUSED: the broker refused us, or the token function
  * did; ERROR_UNREACHABLE: nobody answered, with the last reason. Call again to wait longer. */

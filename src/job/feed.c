@@ -175,7 +175,9 @@ static int recover(struct feed *f, struct failures *failures, struct error *e) {
                         return -1;
                 f->lost_rows = f->open_rows;
         }
-        if (f->stuck || e->class == ERROR_REFUSED || e->class == ERROR_USAGE || count_failure(f, failures, e) < 0)
+        if (f->stuck || (f->connection.producer && producer_stuck(f->connection.producer)))
+                return error_hint(e, "Start it again: it goes on after the last commit.");
+        if (e->class == ERROR_REFUSED || e->class == ERROR_USAGE || count_failure(f, failures, e) < 0)
                 return -1;
         service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_RECOVERING,
                     &(struct service_field) { "PINFEED_TOPIC", f->stream.config->topic }, 1,

@@ -37,6 +37,7 @@ struct producer {
         bool waiting_said;
         bool connected;                 /* a broker has let us in once */
         bool failed;
+        bool stuck;                     /* a thread is in a call that does not come back */
         struct error failure;           /* why the producer can't go on, when `failed` */
         char reason[512];               /* the last error event of a connection */
         bool refused_by_broker;         /* an authentication error came since the last look */

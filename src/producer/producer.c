@@ -251,6 +251,8 @@ int producer_destroy(struct producer *p, int timeout_ms) {
 
         if (!p)
                 return 0;
+        if (p->stuck)                   /* librdkafka frees what that call still uses */
+                return 1;
         p->report = NULL;
         producer_purge(p);
         for (struct producer_topic *t = p->topics, *next; t; t = next) {
@@ -276,6 +278,10 @@ int producer_destroy(struct producer *p, int timeout_ms) {
         }
         producer_free(p);
         return 0;
+}
+
+bool producer_stuck(const struct producer *p) {
+        return p->stuck;
 }
 
 /* ---- connecting ---- */

@@ -70,31 +70,128 @@ unsigned producer_transaction_timeout_ms(const struct producer *p) {
         return (unsigned) p->transaction_timeout_ms;
 }
 
-static rd_kafka_topic_partition_list_t *progress_offsets(const struct producer_progress *progress) {
-        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-        rd_kafka_topic_partition_t *partition = rd_kafka_topic_partition_list_add(list, progress->topic, 0);
+/* ---- the cursor in the transaction ---- */
 
+/* rd_kafka_send_offsets_to_transaction does not keep its time limit while the group's coordinator can't be found (as of
+ * librdkafka 2.14). It gets a thread of its own, so that the worker can say that it is alive, and leave it behind. */
+struct offsets_call {
+        rd_kafka_t *rk;
+        rd_kafka_topic_partition_list_t *offsets;
+        rd_kafka_consumer_group_metadata_t *group;
+        int timeout_ms;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool done, left;                /* under the lock; whoever comes second frees it */
+        rd_kafka_error_t *error;
+};
+
+static void offsets_free(struct offsets_call *c) {
+        rd_kafka_consumer_group_metadata_destroy(c->group);
+        rd_kafka_topic_partition_list_destroy(c->offsets);
+        pthread_cond_destroy(&c->changed);
+        pthread_mutex_destroy(&c->lock);
+        free(c);
+}
+
+static void *offsets_run(void *arg) {
+        struct offsets_call *c = arg;
+        rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(c->rk, c->offsets, c->group, c->timeout_ms);
+        bool left;
+
+        pthread_mutex_lock(&c->lock);
+        c->done = true;
+        c->error = error;
+        left = c->left;
+        pthread_cond_signal(&c->changed);
+        pthread_mutex_unlock(&c->lock);
+        if (left) {
+                if (error)
+                        rd_kafka_error_destroy(error);
+                offsets_free(c);
+        }
+        return NULL;
+}
+
+static struct offsets_call *offsets_start(struct producer *p, const struct producer_progress *progress, int timeout_ms) {
+        struct offsets_call *c = mem_zero(1, sizeof *c);
+        rd_kafka_topic_partition_t *partition;
+        pthread_t thread;
+
+        c->rk = p->rk;
+        c->timeout_ms = timeout_ms;
+        c->group = rd_kafka_consumer_group_metadata_new(progress->group);
+        c->offsets = rd_kafka_topic_partition_list_new(1);
+        partition = rd_kafka_topic_partition_list_add(c->offsets, progress->topic, 0);
         partition->offset = progress->offset;
         partition->metadata_size = strlen(progress->text);
         partition->metadata = mem_copy_string(progress->text);  /* the list frees it with free() */
-        return list;
+        pthread_mutex_init(&c->lock, NULL);
+        pthread_cond_init(&c->changed, NULL);
+        if (pthread_create(&thread, NULL, offsets_run, c) != 0)
+                abort();                /* as for memory */
+        pthread_detach(thread);
+        return c;
+}
+
+/* Waits for half a second at most. */
+static bool offsets_wait(struct offsets_call *c) {
+        uint64_t until_us = clock_monotonic_us() + 500000;
+        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        bool done;
+
+        pthread_mutex_lock(&c->lock);
+        while (!c->done && pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, &until) == 0)
+                ;
+        done = c->done;
+        pthread_mutex_unlock(&c->lock);
+        return done;
+}
+
+/* 0: the call is over, with *ret_error; -1: it is left behind, and the handle with it. */
+static int offsets_end(struct offsets_call *c, rd_kafka_error_t **ret_error) {
+        bool done;
+
+        pthread_mutex_lock(&c->lock);
+        done = c->done;
+        c->left = true;
+        *ret_error = c->error;
+        pthread_mutex_unlock(&c->lock);
+        if (!done)
+                return -1;
+        offsets_free(c);
+        return 0;
+}
+
+/* One call, as long as it takes: after a time-out of its own the transaction would have to be aborted. */
+static int send_offsets(struct producer *p, const struct producer_progress *progress, uint64_t until_us,
+                        rd_kafka_error_t **ret_error, struct error *e) {
+        enum { GRACE_US = 2000000 };
+        uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us) / 1000 : 0;
+        struct offsets_call *c = offsets_start(p, progress, (int) left_ms + 1);
+
+        while (!offsets_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
+                producer_alive(p);
+        if (offsets_end(c, ret_error) == 0)
+                return 0;
+        error_set(e, ERROR_UNREACHABLE, "the cursor can't be added to the transaction: the coordinator of group %s does not "
+                  "answer", progress->group);
+        producer_fail(p, e);
+        p->stuck = true;
+        return -1;
 }
 
 static int send_progress(struct producer *p, const struct producer_progress *progress, uint64_t until_us,
                          struct error *e) {
-        rd_kafka_topic_partition_list_t *offsets = progress_offsets(progress);
-        rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new(progress->group);
         rd_kafka_error_t *error;
-        int r = 0;
 
-        while ((error = rd_kafka_send_offsets_to_transaction(p->rk, offsets, group, slice_ms(until_us))))
-                if (!again(p, error, until_us, false)) {
-                        r = settle(p, error, "the cursor can't be added to the transaction", e);
-                        break;
-                }
-        rd_kafka_consumer_group_metadata_destroy(group);
-        rd_kafka_topic_partition_list_destroy(offsets);
-        return r;
+        for (;;) {
+                if (send_offsets(p, progress, until_us, &error, e) < 0)
+                        return -1;
+                if (!error)
+                        return 0;
+                if (!again(p, error, until_us, false))
+                        return settle(p, error, "the cursor can't be added to the transaction", e);
+        }
 }
 
 int producer_commit(struct producer *p, const struct producer_progress *progress, int timeout_ms, struct error *e) {

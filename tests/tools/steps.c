@@ -1,11 +1,11 @@
 /* steps: a library for LD_PRELOAD that knows how far pinfeed's transactions are, and can end or stop it at one step.
  *
  * What it sees goes into the file $STEPS_FILE (struct steps_file, mapped; read by tests/rig/steps.py), so that a test
- * that kills the process afterwards knows what it killed. A worker thread owns one producer, so a slot belongs to a
- * thread; its name is the transactional id.
+ * that kills the process afterwards knows what it killed. A slot belongs to a handle; its name is the transactional id.
+ * rd_kafka_produce doesn't say which handle it is, but is called by the thread that initialised it.
  *
  * $STEPS_DO: `CALL:WHEN:N:ACTION`, several separated by spaces. CALL: init, begin, produce, offsets, commit, abort,
- * committed, or `any`; WHEN: before, after; N: the n-th of its thread, 0 for each; ACTION: kill, stop, or a number of
+ * committed, or `any`; WHEN: before, after; N: the n-th of its handle, 0 for each; ACTION: kill, stop, or a number of
  * milliseconds to sleep, `<N` for a random number below N.
  */
 #include <dlfcn.h>
@@ -41,8 +41,13 @@ struct steps_file {
 };
 
 static struct steps_file *file;
-static _Thread_local struct slot *mine;
-static _Thread_local unsigned begun[CALLS + 1], ended[CALLS + 1];        /* the last: of any call */
+
+/* What only this process knows of a slot. */
+static struct {
+        rd_kafka_t *rk;
+        unsigned begun[CALLS + 1], ended[CALLS + 1];    /* the last: of any call */
+} known[SLOTS];
+static _Thread_local uint32_t mine = SLOTS;
 
 static void *real(const char *name) {
         void *f = dlsym(RTLD_NEXT, name);
@@ -64,13 +69,22 @@ __attribute__((constructor)) static void open_file(void) {
         close(fd);
 }
 
-static void take_slot(const char *name) {
+static uint32_t take_slot(rd_kafka_t *rk, const char *name) {
         uint32_t i = atomic_fetch_add(&file->used, 1);
 
         if (i >= SLOTS)
                 abort();
-        mine = &file->slots[i];
-        snprintf(mine->name, sizeof mine->name, "%s", name);
+        known[i].rk = rk;
+        snprintf(file->slots[i].name, sizeof file->slots[i].name, "%s", name);
+        return i;
+}
+
+/* The newest: a handle may get the address of one that is gone. */
+static uint32_t find_slot(rd_kafka_t *rk) {
+        for (uint32_t i = file->used; i > 0; i--)
+                if (known[i - 1].rk == rk)
+                        return i - 1;
+        return take_slot(rk, "");
 }
 
 static void sleep_ms(unsigned ms) {
@@ -108,20 +122,18 @@ static void look(enum call call, const char *when, unsigned number, unsigned num
         }
 }
 
-static void before(enum call call) {
-        if (!mine)
-                take_slot("");
-        begun[CALLS]++;
-        look(call, "before", ++begun[call], begun[CALLS]);
+static void before(uint32_t i, enum call call) {
+        known[i].begun[CALLS]++;
+        look(call, "before", ++known[i].begun[call], known[i].begun[CALLS]);
 }
 
-static void after(enum call call, int done, enum phase phase) {
+static void after(uint32_t i, enum call call, int done, enum phase phase) {
         if (done) {
-                mine->phase = phase;
-                mine->calls[call]++;
+                file->slots[i].phase = phase;
+                file->slots[i].calls[call]++;
         }
-        ended[CALLS]++;
-        look(call, "after", ++ended[call], ended[CALLS]);
+        known[i].ended[CALLS]++;
+        look(call, "after", ++known[i].ended[call], known[i].ended[CALLS]);
 }
 
 /* ---- the calls ---- */
@@ -133,21 +145,23 @@ rd_kafka_error_t *rd_kafka_init_transactions(rd_kafka_t *rk, int timeout_ms) {
         rd_kafka_error_t *error;
 
         rd_kafka_conf_get(rd_kafka_conf(rk), "transactional.id", name, &size);
-        if (!mine || strcmp(mine->name, name) != 0)
-                take_slot(name);
-        before(INIT);
+        mine = find_slot(rk);
+        if (strcmp(file->slots[mine].name, name) != 0)
+                mine = take_slot(rk, name);
+        before(mine, INIT);
         error = f(rk, timeout_ms);
-        after(INIT, !error, IDLE);
+        after(mine, INIT, !error, IDLE);
         return error;
 }
 
 rd_kafka_error_t *rd_kafka_begin_transaction(rd_kafka_t *rk) {
         rd_kafka_error_t *(*f)(rd_kafka_t *) = real("rd_kafka_begin_transaction");
+        uint32_t slot = find_slot(rk);
         rd_kafka_error_t *error;
 
-        before(BEGIN);
+        before(slot, BEGIN);
         error = f(rk);
-        after(BEGIN, !error, OPEN);
+        after(slot, BEGIN, !error, OPEN);
         return error;
 }
 
@@ -158,9 +172,11 @@ int rd_kafka_produce(rd_kafka_topic_t *rkt, int32_t partition, int flags, void *
 
         if (!f)
                 f = real("rd_kafka_produce");
-        before(PRODUCE);
+        if (mine == SLOTS)
+                mine = take_slot(NULL, "");
+        before(mine, PRODUCE);
         r = f(rkt, partition, flags, payload, length, key, key_length, opaque);
-        after(PRODUCE, r == 0, mine->phase);
+        after(mine, PRODUCE, r == 0, file->slots[mine].phase);
         return r;
 }
 
@@ -168,32 +184,35 @@ rd_kafka_error_t *rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_
                                                        const rd_kafka_consumer_group_metadata_t *group, int timeout_ms) {
         rd_kafka_error_t *(*f)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *,
                                const rd_kafka_consumer_group_metadata_t *, int) = real("rd_kafka_send_offsets_to_transaction");
+        uint32_t slot = find_slot(rk);
         rd_kafka_error_t *error;
 
-        before(OFFSETS);
+        before(slot, OFFSETS);
         error = f(rk, offsets, group, timeout_ms);
-        after(OFFSETS, !error, OFFSETS_SENT);
+        after(slot, OFFSETS, !error, OFFSETS_SENT);
         return error;
 }
 
 rd_kafka_error_t *rd_kafka_commit_transaction(rd_kafka_t *rk, int timeout_ms) {
         rd_kafka_error_t *(*f)(rd_kafka_t *, int) = real("rd_kafka_commit_transaction");
+        uint32_t slot = find_slot(rk);
         rd_kafka_error_t *error;
 
-        mine->phase = COMMITTING;
-        before(COMMIT);
+        file->slots[slot].phase = COMMITTING;
+        before(slot, COMMIT);
         error = f(rk, timeout_ms);
-        after(COMMIT, !error, IDLE);
+        after(slot, COMMIT, !error, IDLE);
         return error;
 }
 
 rd_kafka_error_t *rd_kafka_abort_transaction(rd_kafka_t *rk, int timeout_ms) {
         rd_kafka_error_t *(*f)(rd_kafka_t *, int) = real("rd_kafka_abort_transaction");
+        uint32_t slot = find_slot(rk);
         rd_kafka_error_t *error;
 
-        before(ABORT);
+        before(slot, ABORT);
         error = f(rk, timeout_ms);
-        after(ABORT, !error, IDLE);
+        after(slot, ABORT, !error, IDLE);
         return error;
 }
 
@@ -201,8 +220,9 @@ void rd_kafka_ListConsumerGroupOffsets(rd_kafka_t *rk, rd_kafka_ListConsumerGrou
                                        const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue) {
         void (*f)(rd_kafka_t *, rd_kafka_ListConsumerGroupOffsets_t **, size_t, const rd_kafka_AdminOptions_t *,
                   rd_kafka_queue_t *) = real("rd_kafka_ListConsumerGroupOffsets");
+        uint32_t slot = find_slot(rk);
 
-        before(COMMITTED);
+        before(slot, COMMITTED);
         f(rk, groups, count, options, queue);
-        after(COMMITTED, 1, mine->phase);
+        after(slot, COMMITTED, 1, file->slots[slot].phase);
 }
