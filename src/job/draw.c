@@ -49,6 +49,8 @@ static struct key number_key(__int128 n, char text[static 24]) {
 
 /* The range that all tables have in common. 1: there is none. */
 static int read_bounds(struct draw *d, struct error *e) {
+        __int128 common_least = 0, common_greatest = 0;
+
         for (size_t i = 0; i < POSTS_STREAMS; i++) {
                 struct key least, greatest;
                 __int128 low, high;
@@ -58,13 +60,16 @@ static int read_bounds(struct draw *d, struct error *e) {
                         return r;
                 low = key_number(&least);
                 high = key_number(&greatest);
-                if (i == 0 || low > d->least)
-                        d->least = low;
-                if (i == 0 || high < d->greatest)
-                        d->greatest = high;
+                if (i == 0 || low > common_least)
+                        common_least = low;
+                if (i == 0 || high < common_greatest)
+                        common_greatest = high;
         }
-        d->refreshed_us = clock_monotonic_us();
-        return d->least > d->greatest ? 1 : 0;
+        if (common_least > common_greatest)
+                return 1;
+        d->least = common_least;
+        d->greatest = common_greatest;
+        return 0;
 }
 
 static __int128 draw_number(struct draw *d) {
@@ -193,6 +198,7 @@ static int choose_way(struct draw *d, struct error *e) {
                 r = read_bounds(d, e);
                 if (r != 0)
                         return r < 0 ? -1 : no_posts(d, e);
+                d->refreshed_us = clock_monotonic_us();
                 if (probe(d, e) < 0)
                         return -1;
                 if (d->hit_share >= DENSE)
@@ -247,7 +253,9 @@ int draw_refresh(struct draw *d, struct error *e) {
         if (d->list.count > 0 || clock_monotonic_us() - d->refreshed_us < REFRESH_S * 1000000ull)
                 return 0;
         r = read_bounds(d, e);
-        return r == 1 ? no_posts(d, e) : r;
+        d->refreshed_us = clock_monotonic_us();
+        /* Empty for now (a table that is being loaded anew): the next look may find more. */
+        return r < 0 ? -1 : 0;
 }
 
 /* ---- drawing ---- */

@@ -113,7 +113,7 @@ static int flush(struct emulate *m, struct error *e) {
         if (r == 0 && producer_in_flight(m->connection.producer) > 0)
                 r = 1;
         underway_leave(m->underway);
-        if (!underway_held(m->underway) && underway_write(m->underway, &(struct error) {}) < 0)
+        if (!underway_held(m->underway) && underway_write(m->underway, e) < 0)
                 return -1;      /* it still holds those keys, and some too many */
         return r;
 }
@@ -246,6 +246,8 @@ int job_emulate(const struct config *config, struct service *service, struct err
         };
         int r = service_run(service, &job, e);
 
+        if (connection_stuck(&m->connection))
+                session_abandon(&m->session, e);
         emulate_free(m);
         return r;
 }

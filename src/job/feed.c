@@ -5,7 +5,7 @@
 
 enum {
         INIT_TIMEOUT_MS = 60000,
-        ABORT_TIMEOUT_MS = 10000,
+        ABORT_TIMEOUT_MS = 10000, ABORT_STOPPING_MS = 3000,
         MOST_RECOVERIES = 5,
         FLOWING_US = 1000000,
         LOOK_MS = 10000,
@@ -39,7 +39,9 @@ void feed_done(struct feed *f) {
 }
 
 void feed_wake(struct feed *f) {
-        if (clock_monotonic_us() - f->row_us > FLOWING_US)
+        uint64_t row_us = f->row_us;            /* before the clock is read, or it may lie ahead of it */
+
+        if (clock_monotonic_us() - row_us > FLOWING_US)
                 connection_cancel(&f->connection);
 }
 
@@ -76,6 +78,8 @@ static int open_producer(struct feed *f, struct error *e) {
         r = connection_open_producer(&f->connection, f->run->exactly_once ? f->transactional_id : NULL, on_report, f, e);
         if (r == 0)
                 r = stream_open_topic(&f->stream, &f->connection, e);
+        if (r == 0 && !f->claimed)
+                r = connection_may_write(&f->connection, e);
         return r == 0 && !f->claimed ? feed_check_group(f, e) : r;
 }
 
@@ -118,15 +122,16 @@ static int attempt(struct feed *f, struct error *e) {
                 r = feed_settle_cursor(f, e);
         if (r == 0)
                 r = claim(f, e);
-        if (r == 0)
+        if (r == 0) {
+                ready(f);               /* every right is proven; counting may take long */
                 r = feed_settle_bound(f, e);
+        }
         if (r == 0)
                 r = feed_count(f, e);
         if (r == 0)
                 r = feed_announce(f, e);
         if (r != 0)
                 return r;
-        ready(f);
         r = feed_rows(f, e);
         f->complete = r == 0;
         if (r == 0 && feed_count_missed(f, e) < 0)
@@ -162,7 +167,8 @@ static void abort_open(struct feed *f, struct error *e) {
 
         if (!f->open || !f->run->exactly_once || !f->connection.producer || e->class == ERROR_TAKEN_OVER)
                 return;
-        if (producer_abort(f->connection.producer, ABORT_TIMEOUT_MS, &aborting) < 0 && aborting.class == ERROR_TAKEN_OVER)
+        if (producer_abort(f->connection.producer, worker_stopping(f->connection.worker) ? ABORT_STOPPING_MS : ABORT_TIMEOUT_MS,
+                           &aborting) < 0 && aborting.class == ERROR_TAKEN_OVER)
                 *e = aborting;
         f->open = false;
 }

@@ -45,6 +45,7 @@ struct feed {
         struct feed_progress progress;
 
         /* the worker's own, and the result after its end */
+        struct cursor former;                   /* who signed the cursor before this process did */
         struct cursor cursor;                   /* as committed last */
         struct cursor_run *at;                  /* &cursor.main or &cursor.bounded */
         struct cursor copy;                     /* exactly once: what the state file said */

@@ -9,6 +9,7 @@ enum {
         /* Somebody's open transaction may have to time out first. */
         CURSOR_TIMEOUT_MS = 60000,
         COMMIT_TIMEOUT_MS = 60000,
+        STOPPING_TIMEOUT_MS = 12000,
         COPY_EVERY_US = 5000000,
 };
 
@@ -209,9 +210,13 @@ int feed_settle_cursor(struct feed *f, struct error *e) {
         if (changed)    /* what the other run's cursor says is about another table */
                 (is_bounded(f) ? &f->cursor.main : &f->cursor.bounded)->present = f->copy.main.present = false;
         snprintf(f->cursor.fingerprint, sizeof f->cursor.fingerprint, "%s", fingerprint);
-        cursor_sign(&f->cursor, f->run->start_ms);
-        if (!f->claimed)
+        if (!f->claimed) {
+                f->former.pid = f->cursor.pid;
+                f->former.start_ms = f->cursor.start_ms;
+                snprintf(f->former.host, sizeof f->former.host, "%s", f->cursor.host);
                 f->rows_before = f->at->rows;
+        }
+        cursor_sign(&f->cursor, f->run->start_ms);
         settle_doubt(f);
         return 0;
 }
@@ -223,6 +228,8 @@ int feed_settle_bound(struct feed *f, struct error *e) {
 
         if (!f->at->done && f->at->has_to)
                 return 0;
+        if (f->at->done)
+                f->at->restart = false;         /* that restart has come to its end; this is another run */
         f->at->done = false;
         f->at->to.length = 0;
         f->at->has_to = true;
@@ -243,19 +250,28 @@ int feed_settle_bound(struct feed *f, struct error *e) {
 
 /* ---- committing ---- */
 
+/* When stopping, it has to end before the process is ended. */
+static int commit_timeout_ms(const struct feed *f) {
+        return worker_stopping(f->connection.worker) ? STOPPING_TIMEOUT_MS : COMMIT_TIMEOUT_MS;
+}
+
 static int commit_transaction(struct feed *f, const char *text, struct error *e) {
         const struct producer_progress progress = {
                 .group = f->run->group, .topic = f->stream.config->topic,
                 .offset = (int64_t) f->at->rows, .text = text,
         };
 
-        return producer_commit(f->connection.producer, &progress, COMMIT_TIMEOUT_MS, e);
+        return producer_commit(f->connection.producer, &progress, commit_timeout_ms(f), e);
 }
 
 static int commit_file(struct feed *f, struct error *e) {
-        if (producer_flush(f->connection.producer, COMMIT_TIMEOUT_MS) != 0)
+        int timeout_ms = commit_timeout_ms(f), flushed = producer_flush(f->connection.producer, timeout_ms);
+
+        if (producer_poll(f->connection.producer, 0, e) < 0)
+                return -1;                      /* a refusal, in its own words */
+        if (flushed != 0)
                 return error_set(e, ERROR_UNREACHABLE, "Kafka did not acknowledge %zu records within %d s: %s",
-                                 producer_in_flight(f->connection.producer), COMMIT_TIMEOUT_MS / 1000,
+                                 producer_in_flight(f->connection.producer), timeout_ms / 1000,
                                  producer_last_reason(f->connection.producer));
         if (f->undelivered)
                 return error_set(e, ERROR_FAILED, "Kafka did not take all records");
@@ -333,14 +349,17 @@ int feed_commit(struct feed *f, bool done, struct error *e) {
 /* ---- somebody else ---- */
 
 static bool look_once(struct feed *f, struct cursor *ret) {
+        struct cursor me = {};
         char *text = NULL;
         int64_t offset;
         int version;
         bool other;
 
+        cursor_sign(&me, f->run->start_ms);
         other = producer_committed(f->connection.producer, f->run->group, f->stream.config->topic, 2000, &text, &offset,
                                    &(struct error) {}) == 0
-                && cursor_parse(text, strlen(text), ret, &version) == 0 && !cursor_same_writer(ret, &f->cursor);
+                && cursor_parse(text, strlen(text), ret, &version) == 0 && !cursor_same_writer(ret, &me)
+                && (f->claimed || !cursor_same_writer(ret, &f->former));
         free(text);
         return other;
 }

@@ -6,7 +6,8 @@
 enum {
         COMMIT_US = 5000000,            /* a transaction is not open longer, if rows come */
         COMMIT_BYTES = 64 << 20,
-        ROW_MS = 90000,
+        NO_ROOM_US = 60000000,          /* how long Kafka may take nothing, */
+        NO_ROOM_STOPPING_US = 5000000,  /* and when a stop was asked for */
         POLL_ROWS = 512,
 };
 
@@ -34,6 +35,12 @@ int feed_begin(struct feed *f, uint64_t now_us, struct error *e) {
         return r;
 }
 
+/* The next row may take its time (a `where` that passes over millions); whether the server still lives is watched by
+ * the table room. */
+static void expect_row(struct feed *f) {
+        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
+}
+
 /* Also without rows: the cursor alone is a transaction, too. */
 static int commit(struct feed *f, bool done, struct error *e) {
         int r = 0;
@@ -43,7 +50,7 @@ static int commit(struct feed *f, bool done, struct error *e) {
                 r = feed_begin(f, clock_monotonic_us(), e);
         if (r == 0)
                 r = feed_commit(f, done, e);
-        worker_alive(f->connection.worker);
+        expect_row(f);
         return r;
 }
 
@@ -76,6 +83,7 @@ static int wait_turn(struct feed *f, bool boundary, struct error *e) {
                 if (producer_poll(f->connection.producer, left_ms < 100 ? (int) left_ms : 100, e) < 0)
                         return -1;
         }
+        expect_row(f);
         return 0;
 }
 
@@ -92,16 +100,23 @@ static int refuse_long_run(struct feed *f, struct error *e) {
 
 /* 0; 1: abort; 2: too large, worded; -1. */
 static int send_row(struct feed *f, const struct key *key, struct error *e) {
+        uint64_t began_us = 0, waited_us = 0;
         int r;
 
         while ((r = producer_send(f->connection.producer, f->stream.topic, key->data, key->length, f->json.data,
                                   f->json.length, NULL, e)) == 1) {
-                uint64_t began_us = clock_monotonic_us();
-
+                began_us = began_us ? began_us : clock_monotonic_us();
                 worker_alive(f->connection.worker);
                 if (producer_poll(f->connection.producer, 100, e) < 0)
                         return -1;
-                f->blocked_us += clock_monotonic_us() - began_us;
+                waited_us = clock_monotonic_us() - began_us;
+                if (waited_us > (worker_stopping(f->connection.worker) ? NO_ROOM_STOPPING_US : NO_ROOM_US))
+                        return error_set(e, ERROR_UNREACHABLE, "Kafka has taken no records for %u s: %s",
+                                         (unsigned) (waited_us / 1000000), producer_last_reason(f->connection.producer));
+        }
+        if (waited_us > 0) {
+                f->blocked_us += waited_us;
+                expect_row(f);
         }
         if (r == 2) {
                 struct buffer text = {};
@@ -201,7 +216,7 @@ static int read_rows(struct feed *f, struct table_reader *reader, struct error *
                 if (r != 0)
                         return r < 0 ? save_sent(f) : 0;
                 if (rows % POLL_ROWS == 0 || rows == 1) {
-                        worker_expect_ms(f->connection.worker, ROW_MS);
+                        expect_row(f);
                         if (producer_poll(f->connection.producer, 0, e) < 0)
                                 return -1;
                 }

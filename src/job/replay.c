@@ -29,9 +29,12 @@ struct pace {
 };
 
 static struct pace feed_pace(const struct feed *f, uint64_t began_us) {
-        struct pace p = { .total = f->progress.total, .sent = f->progress.sent, .committed = f->progress.committed };
+        struct pace p = { .total = f->progress.total, .committed = f->progress.committed };
         double seconds = (double) (clock_monotonic_us() - began_us) / 1e6;
 
+        p.sent = f->progress.sent;      /* after what was committed of it: never less */
+        if (p.sent < p.committed)       /* a recovery goes back between the two */
+                p.sent = p.committed;
         p.known = p.total != UINT64_MAX;
         p.per_s = seconds > 0 ? (double) p.committed / seconds : 0;
         if (p.known && p.per_s > 0 && p.total > p.committed)
@@ -281,6 +284,9 @@ int job_replay(const struct config *config, const struct options *options, struc
                 log_end(r);
         if (!options->dry_run || result == 0)
                 print_result(r, out);
+        for (size_t i = 0; i < r->count; i++)
+                if (connection_stuck(&r->feeds[i].connection))
+                        session_abandon(&r->run.session, e);
         free(args);
         replay_free(r);
         return result;

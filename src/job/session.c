@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 enum {
@@ -12,7 +13,8 @@ enum {
         READY_AFTER_MS = 9000,          /* READY comes with the first verdict, or after this much */
         ONE_SHOT_PATIENCE_MS = 20000,
         LONGEST_PAUSE_MS = 3000,
-        DESTROY_TIMEOUT_MS = 15000,
+        /* A token that is being fetched may take 28 s; a stop ends that. */
+        DESTROY_TIMEOUT_MS = 30000, DESTROY_STOPPING_MS = 15000,
 };
 
 /* ---- READY in time ---- */
@@ -159,15 +161,27 @@ void connection_init(struct connection *c, struct session *s, struct worker *w) 
 
 int connection_close_producer(struct connection *c, struct error *e) {
         struct producer *p = c->producer;
+        int timeout_ms = worker_stopping(c->worker) ? DESTROY_STOPPING_MS : DESTROY_TIMEOUT_MS;
 
         c->producer = NULL;
         /* The handle's end waits for a token that is being fetched. */
         if (worker_stopping(c->worker))
                 aws_cancel(c->session->aws);
-        worker_expect_ms(c->worker, DESTROY_TIMEOUT_MS + 1000);
-        if (producer_destroy(p, DESTROY_TIMEOUT_MS))
-                return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", DESTROY_TIMEOUT_MS / 1000);
-        return 0;
+        worker_expect_ms(c->worker, (unsigned) timeout_ms + 1000);
+        if (producer_destroy(p, timeout_ms) == 0)
+                return 0;
+        c->stuck = true;
+        return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", timeout_ms / 1000);
+}
+
+bool connection_stuck(const struct connection *c) {
+        return c->stuck;
+}
+
+void session_abandon(struct session *s, const struct error *e) {
+        service_log_error(s->service, SERVICE_ERROR, MESSAGE_FAILED, e);
+        service_free(s->service);
+        _exit(error_exit_code(e));
 }
 
 int connection_close(struct connection *c, struct error *e) {

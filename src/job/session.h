@@ -40,6 +40,7 @@ struct connection {
         struct database *database;
         pthread_mutex_t lock;                   /* around the pointer `database`, which another thread may cancel */
         bool cancelled;
+        bool stuck;
 };
 
 void connection_init(struct connection *c, struct session *s, struct worker *w);
@@ -47,6 +48,10 @@ void connection_init(struct connection *c, struct session *s, struct worker *w);
 int connection_close(struct connection *c, struct error *e);
 /* After the worker has ended. */
 void connection_done(struct connection *c);
+/* Whether librdkafka's handle could not be ended: its threads still use what the session holds. After the last words
+ * the process has to end by session_abandon, without freeing anything. */
+bool connection_stuck(const struct connection *c);
+void session_abandon(struct session *s, const struct error *e) __attribute__((noreturn));
 /* Interrupts a long wait. Main thread. */
 void connection_cancel(struct connection *c);
 

@@ -61,8 +61,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *arg) {
                 return;         /* the reason came before it */
         case RD_KAFKA_RESP_ERR__AUTHENTICATION:
         case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-                /* MSK says so to somebody who connects too often. */
-                p->refused_by_broker = !strstr(text, "Too many connects");
+                /* MSK says the first to somebody who connects too often; the second is a connection that broke during the
+                 * handshake, which librdkafka reports as if it were a refusal. */
+                p->refused_by_broker = !strstr(text, "Too many connects") && !strstr(text, ": Local: ");
                 break;
         case RD_KAFKA_RESP_ERR__SSL:
                 /* A handshake that the network cut short is nothing to give up for; these won't get better. */
@@ -373,6 +374,10 @@ int producer_send(struct producer *p, struct producer_topic *t, const void *key,
         }
         if (producer_fatal(p, e))
                 return -1;
+        if (p->transactional && code == RD_KAFKA_RESP_ERR__STATE) {
+                producer_transaction_failure(p, e);
+                return -1;
+        }
         return reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
 }
 

@@ -3,6 +3,8 @@
 
 #include "internal.h"
 
+enum { UNKNOWN_US = 2000000 };
+
 static int missing(const char *name, struct error *e) {
         error_set(e, ERROR_REFUSED, "topic %s does not exist", name);
         return error_hint(e, "Create it with `pinfeed --create-topics`, or set [pinfeed] user_id or the stream's topic.");
@@ -13,6 +15,8 @@ static int missing(const char *name, struct error *e) {
 static int topic_metadata(struct producer_topic *t, int timeout_ms, struct error *e) {
         struct producer *p = t->producer;
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
+        /* A broker with ZooKeeper that has just started knows no topic for a moment. */
+        uint64_t unknown_until_us = clock_monotonic_us() + UNKNOWN_US;
         rd_kafka_resp_err_t code;
 
         do {
@@ -27,7 +31,7 @@ static int topic_metadata(struct producer_topic *t, int timeout_ms, struct error
                         if (!code && t->partitions > 0)
                                 return 0;
                 }
-                if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+                if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && clock_monotonic_us() >= unknown_until_us)
                         return missing(t->name, e);
                 if (reason_is_refusal(code))
                         break;

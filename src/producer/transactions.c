@@ -15,13 +15,13 @@ static int slice_ms(uint64_t until_us) {
 }
 
 /* Words a transactional error and says what the caller must do about it (see producer.h). */
-static int settle(struct producer *p, rd_kafka_error_t *error, const char *what, struct error *e) {
+static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_action action, const char *what, struct error *e) {
         bool abortable = rd_kafka_error_txn_requires_abort(error) && !rd_kafka_error_is_fatal(error);
 
         if (p->failed)
                 *e = p->failure;
         else
-                reason_set(p, e, REASON_TRANSACTION, rd_kafka_error_code(error), rd_kafka_error_string(error), "%s", what);
+                reason_set(p, e, action, rd_kafka_error_code(error), rd_kafka_error_string(error), "%s", what);
         rd_kafka_error_destroy(error);
         if (!abortable || p->failed || e->class == ERROR_REFUSED || e->class == ERROR_TAKEN_OVER)
                 return -1;
@@ -46,14 +46,14 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
 
         while ((error = rd_kafka_init_transactions(p->rk, slice_ms(until_us))))
                 if (!again(p, error, until_us, true))
-                        return settle(p, error, "Kafka does not begin transactions", e), -1;
+                        return settle(p, error, REASON_TRANSACTION, "Kafka does not begin transactions", e), -1;
         return 0;
 }
 
 int producer_begin(struct producer *p, struct error *e) {
         rd_kafka_error_t *error = rd_kafka_begin_transaction(p->rk);
 
-        return error ? settle(p, error, "a transaction can't begin", e) : 0;
+        return error ? settle(p, error, REASON_TRANSACTION, "a transaction can't begin", e) : 0;
 }
 
 int producer_abort(struct producer *p, int timeout_ms, struct error *e) {
@@ -62,8 +62,17 @@ int producer_abort(struct producer *p, int timeout_ms, struct error *e) {
 
         while ((error = rd_kafka_abort_transaction(p->rk, slice_ms(until_us))))
                 if (!again(p, error, until_us, false))
-                        return settle(p, error, "a transaction can't be aborted", e), -1;
+                        return settle(p, error, REASON_TRANSACTION, "a transaction can't be aborted", e), -1;
         return 0;
+}
+
+int producer_transaction_failure(struct producer *p, struct error *e) {
+        /* In that state it only says why. */
+        rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, SLICE_MS);
+
+        if (error)
+                return settle(p, error, REASON_WRITE, "a transaction broke", e);
+        return error_set(e, ERROR_FAILED, "a transaction ended by itself");
 }
 
 unsigned producer_transaction_timeout_ms(const struct producer *p) {
@@ -190,7 +199,7 @@ static int send_progress(struct producer *p, const struct producer_progress *pro
                 if (!error)
                         return 0;
                 if (!again(p, error, until_us, false))
-                        return settle(p, error, "the cursor can't be added to the transaction", e);
+                        return settle(p, error, REASON_GROUP, "the cursor can't be added to the transaction", e);
         }
 }
 
@@ -204,7 +213,7 @@ int producer_commit(struct producer *p, const struct producer_progress *progress
                 return r;
         while ((error = rd_kafka_commit_transaction(p->rk, slice_ms(until_us))))
                 if (!again(p, error, until_us, false))
-                        return settle(p, error, "a transaction can't be committed", e);
+                        return settle(p, error, REASON_WRITE, "a transaction can't be committed", e);
         return 0;
 }
 
