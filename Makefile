@@ -33,7 +33,10 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointe
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) \
              $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE -pthread \
              -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -Iinclude -Isrc $(LIB_CFLAGS)
-ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) -pie -Wl,-z,relro,-z,now -pthread
+# ThreadSanitizer can't see into librdkafka's threads without this.
+C11_THREADS := $(if $(filter thread,$(SANITIZE)),$(BUILD)/obj/tests/tools/c11_threads.o)
+export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/tsan.supp
+ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) $(if $(C11_THREADS),-rdynamic) -pie -Wl,-z,relro,-z,now -pthread
 
 # Only what compiles asks pkg-config; `make help` and `make clean` work without any library.
 ifeq ($(filter help clean distclean demo install-deps uninstall check-layers,$(or $(MAKECMDGOALS),all)),)
@@ -59,7 +62,7 @@ all: $(BUILD)/pinfeed                       ## build build/pinfeed
 Q := $(if $(V),,@)
 say = @printf '  %-5s %s\n' $(1) $(2)
 
-$(BUILD)/pinfeed: $(BUILD)/obj/src/main.o $(BUILD)/libpinfeed.a
+$(BUILD)/pinfeed: $(BUILD)/obj/src/main.o $(C11_THREADS) $(BUILD)/libpinfeed.a
 	$(if $(V),,$(call say,LINK,$@))
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
 
@@ -72,7 +75,7 @@ $(BUILD)/obj/%.o: %.c
 	$(if $(V),,$(call say,CC,$<))
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpinfeed.a
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(C11_THREADS) $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,LINK,$@))
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
@@ -83,7 +86,7 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpinfeed.a
 unit: $(UNIT_TESTS)                         ## build and run the unit tests
 	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
 
-$(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(BUILD)/libpinfeed.a
+$(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(C11_THREADS) $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,LINK,$@))
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm

@@ -141,13 +141,12 @@ static void report_left(struct emulate *m) {
 }
 
 static void report_left_out(struct emulate *m) {
-        uint64_t now = m->too_large, more = now - m->too_large_reported;
+        uint64_t now = m->too_large, more = now - atomic_exchange(&m->too_large_reported, now);
 
         if (now > 1 && more > 0)
                 service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
                             "%llu times a post was drawn and left out: a record of it is larger than [kafka] message.max.bytes",
                             (unsigned long long) more);
-        m->too_large_reported = now;
 }
 
 /* The last line: what was and was not delivered. */

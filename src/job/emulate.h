@@ -36,7 +36,7 @@ struct emulate {
         uint64_t made;                  /* posts sent in this run, without those sent again */
         _Atomic bool working;           /* start-up is over */
         _Atomic uint64_t too_large;     /* draws of posts that were left out */
-        uint64_t too_large_reported;    /* main thread */
+        _Atomic uint64_t too_large_reported;
 };
 
 /* Draws a batch of posts and sends each at its moment. 1: stopping. */

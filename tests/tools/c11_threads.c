@@ -1,0 +1,111 @@
+/* ThreadSanitizer knows pthreads, not C11's <threads.h>, which librdkafka uses: to it, those threads come out of
+ * nowhere and lock nothing. Linked into instrumented programs only, this turns the one into the other: the program's
+ * functions come before those of the C library. In glibc the types of both are the same.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <threads.h>
+
+_Static_assert(sizeof(thrd_t) == sizeof(pthread_t), "glibc");
+_Static_assert(sizeof(mtx_t) == sizeof(pthread_mutex_t), "glibc");
+_Static_assert(sizeof(cnd_t) == sizeof(pthread_cond_t), "glibc");
+
+static int result(int error) {
+        return error == 0 ? thrd_success : thrd_error;
+}
+
+/* ---- threads ---- */
+
+struct start {
+        thrd_start_t function;
+        void *arg;
+};
+
+static void *run(void *arg) {
+        struct start start = *(struct start *) arg;
+
+        free(arg);
+        return (void *) (intptr_t) start.function(start.arg);
+}
+
+int thrd_create(thrd_t *thread, thrd_start_t function, void *arg) {
+        struct start *start = malloc(sizeof *start);
+
+        if (!start)
+                return thrd_nomem;
+        *start = (struct start) { function, arg };
+        return result(pthread_create((pthread_t *) thread, NULL, run, start));
+}
+
+int thrd_join(thrd_t thread, int *ret) {
+        void *value;
+        int error = pthread_join((pthread_t) thread, &value);
+
+        if (ret && error == 0)
+                *ret = (int) (intptr_t) value;
+        return result(error);
+}
+
+int thrd_detach(thrd_t thread) {
+        return result(pthread_detach((pthread_t) thread));
+}
+
+/* ---- mutexes ---- */
+
+int mtx_init(mtx_t *m, int type) {
+        pthread_mutexattr_t attributes;
+        int error;
+
+        pthread_mutexattr_init(&attributes);
+        if (type & mtx_recursive)
+                pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+        error = pthread_mutex_init((pthread_mutex_t *) m, &attributes);
+        pthread_mutexattr_destroy(&attributes);
+        return result(error);
+}
+
+int mtx_lock(mtx_t *m) {
+        return result(pthread_mutex_lock((pthread_mutex_t *) m));
+}
+
+int mtx_trylock(mtx_t *m) {
+        return pthread_mutex_trylock((pthread_mutex_t *) m) == 0 ? thrd_success : thrd_busy;
+}
+
+int mtx_unlock(mtx_t *m) {
+        return result(pthread_mutex_unlock((pthread_mutex_t *) m));
+}
+
+void mtx_destroy(mtx_t *m) {
+        pthread_mutex_destroy((pthread_mutex_t *) m);
+}
+
+/* ---- conditions ---- */
+
+int cnd_init(cnd_t *c) {
+        return result(pthread_cond_init((pthread_cond_t *) c, NULL));
+}
+
+int cnd_signal(cnd_t *c) {
+        return result(pthread_cond_signal((pthread_cond_t *) c));
+}
+
+int cnd_broadcast(cnd_t *c) {
+        return result(pthread_cond_broadcast((pthread_cond_t *) c));
+}
+
+int cnd_wait(cnd_t *c, mtx_t *m) {
+        return result(pthread_cond_wait((pthread_cond_t *) c, (pthread_mutex_t *) m));
+}
+
+int cnd_timedwait(cnd_t *c, mtx_t *m, const struct timespec *until) {
+        int error = pthread_cond_timedwait((pthread_cond_t *) c, (pthread_mutex_t *) m, until);
+
+        return error == ETIMEDOUT ? thrd_timedout : result(error);
+}
+
+void cnd_destroy(cnd_t *c) {
+        pthread_cond_destroy((pthread_cond_t *) c);
+}
