@@ -161,7 +161,7 @@ def test_key_kinds(mariadb, kafka, pinfeeds, database, session_zone):
     for i, (kind, (ddl, keys, _)) in enumerate(kinds.items()):
         names[kind] = name = f"s{i}"
         more = "" if "PRIMARY" in ddl else ", PRIMARY KEY (id)"
-        mariadb.execute(f"SET time_zone = '{session_zone}'",
+        mariadb.execute(f"SET time_zone = '{session_zone}', sql_mode = ''",
                         f"CREATE TABLE {name} (id INT NOT NULL, {ddl}{more}) CHARACTER SET utf8mb4",
                         *(f"INSERT INTO {name} VALUES ({n}, {key})" for n, key in enumerate(reversed(keys))),
                         database=database)
