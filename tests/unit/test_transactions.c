@@ -85,7 +85,7 @@ static int teardown(void **state) {
 static void inject(struct fixture *f, enum api api, rd_kafka_resp_err_t code, size_t count) {
         rd_kafka_resp_err_t codes[8];
 
-        assert_in_range(count, 1, 8);
+        assert_true(count >= 1 && count <= 8);
         for (size_t i = 0; i < count; i++)
                 codes[i] = code;
         rd_kafka_mock_push_request_errors_array(f->cluster, api, count, codes);
@@ -194,7 +194,7 @@ static void time_that_is_up_ends_the_call(void **state) {
         rd_kafka_mock_broker_set_down(f->cluster, 1);
         began_us = clock_monotonic_us();
         assert_int_not_equal(commit(f, 1, "text", 1500, &e), 0);
-        assert_in_range(clock_monotonic_us() - began_us, 1000000, 10000000);
+        assert_true(clock_monotonic_us() - began_us >= 1000000 && clock_monotonic_us() - began_us <= 10000000);
         assert_int_equal(e.class, ERROR_UNREACHABLE);
         assert_true(*e.what);
         /* librdkafka's call itself goes on for ever: nobody waits for its handle to end. */
@@ -211,7 +211,7 @@ static void init_gives_up_when_the_program_stops(void **state) {
         f->stopping = true;
         assert_int_equal(producer_init_transactions(f->p, 60000, &e), -1);
         assert_int_equal(e.class, ERROR_UNREACHABLE);
-        assert_in_range(clock_monotonic_us() - began_us, 0, 5000000);
+        assert_true(clock_monotonic_us() - began_us <= 5000000);
         f->stopping = false;
 }
 
