@@ -76,7 +76,7 @@ static int open_producer(struct feed *f, struct error *e) {
         r = connection_open_producer(&f->connection, f->run->exactly_once ? f->transactional_id : NULL, on_report, f, e);
         if (r == 0)
                 r = stream_open_topic(&f->stream, &f->connection, e);
-        return r == 0 && !f->claimed ? feed_check_group(f, e) : r;
+        return r == 0 ? feed_check_group(f, e) : r;
 }
 
 /* Fences whoever was there; but not one who came after us. */

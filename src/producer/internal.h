@@ -73,6 +73,8 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
                const char *text, const char *what, ...) __attribute__((format(printf, 6, 7)));
 /* Whether a code means that a right is missing. */
 bool reason_is_refusal(rd_kafka_resp_err_t code);
+/* rd_kafka_destroy, which has no time limit of its own. 1: it did not end in time. */
+int handle_destroy(rd_kafka_t *rk, int timeout_ms);
 /* Calls the owner's alive function. */
 bool producer_alive(struct producer *p);
 /* Marks the producer as broken; the first failure stays. */
