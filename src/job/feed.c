@@ -80,7 +80,7 @@ static int open_producer(struct feed *f, struct error *e) {
                 r = stream_open_topic(&f->stream, &f->connection, e);
         if (r == 0 && !f->claimed)
                 r = connection_may_write(&f->connection, e);
-        return r == 0 && !f->claimed ? feed_check_group(f, e) : r;
+        return r == 0 ? feed_check_group(f, e) : r;
 }
 
 /* Fences whoever was there; but not one who came after us. */

@@ -75,6 +75,8 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
 bool reason_is_refusal(rd_kafka_resp_err_t code);
 /* Why the open transaction has to be aborted: 1 or -1 as in producer.h, worded. */
 int producer_transaction_failure(struct producer *p, struct error *e);
+/* rd_kafka_destroy, which has no time limit of its own. 1: it did not end in time. */
+int handle_destroy(rd_kafka_t *rk, int timeout_ms);
 /* Calls the owner's alive function. */
 bool producer_alive(struct producer *p);
 /* Marks the producer as broken; the first failure stays. */

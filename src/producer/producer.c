@@ -241,36 +241,37 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
         return 0;
 }
 
-static void *destroy_handle(void *rk) {
+static void *destroy_run(void *rk) {
         rd_kafka_destroy(rk);
         return NULL;
 }
 
-int producer_destroy(struct producer *p, int timeout_ms) {
+int handle_destroy(rd_kafka_t *rk, int timeout_ms) {
         struct timespec until;
         pthread_t thread;
 
-        if (!p)
-                return 0;
-        if (p->stuck)                   /* librdkafka frees what that call still uses */
+        if (pthread_create(&thread, NULL, destroy_run, rk) != 0)
                 return 1;
-        p->report = NULL;
-        producer_purge(p);
-        for (struct producer_topic *t = p->topics, *next; t; t = next) {
-                next = t->next;
-                rd_kafka_topic_destroy(t->rkt);
-        }
-        /* rd_kafka_destroy has no limit of its own. */
-        if (pthread_create(&thread, NULL, destroy_handle, p->rk) != 0)
-                return 1;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += timeout_ms / 1000;
         until.tv_nsec += (long) (timeout_ms % 1000) * 1000000;
         if (until.tv_nsec >= 1000000000) {
                 until.tv_sec++;
                 until.tv_nsec -= 1000000000;
         }
-        if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+        return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+}
+
+int producer_destroy(struct producer *p, int timeout_ms) {
+        if (!p)
+                return 0;
+        if (p->stuck)                   /* librdkafka frees what that call still uses */
+                return 1;
+        p->report = NULL;
+        producer_purge(p);
+        for (struct producer_topic *t = p->topics; t; t = t->next)
+                rd_kafka_topic_destroy(t->rkt);
+        if (handle_destroy(p->rk, timeout_ms) != 0)
                 return 1;
         for (struct producer_topic *t = p->topics, *next; t; t = next) {
                 next = t->next;

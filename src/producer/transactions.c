@@ -16,8 +16,19 @@ static int slice_ms(uint64_t until_us) {
 
 /* Words a transactional error and says what the caller must do about it (see producer.h). */
 static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_action action, const char *what, struct error *e) {
-        bool abortable = rd_kafka_error_txn_requires_abort(error) && !rd_kafka_error_is_fatal(error);
+        bool abortable;
 
+        /* The transaction broke before this call; asked to commit it, librdkafka only says why. */
+        if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__STATE) {
+                rd_kafka_error_t *cause = rd_kafka_commit_transaction(p->rk, SLICE_MS);
+
+                if (cause) {
+                        rd_kafka_error_destroy(error);
+                        error = cause;
+                        action = REASON_WRITE;
+                }
+        }
+        abortable = rd_kafka_error_txn_requires_abort(error) && !rd_kafka_error_is_fatal(error);
         if (p->failed)
                 *e = p->failure;
         else
@@ -214,156 +225,5 @@ int producer_commit(struct producer *p, const struct producer_progress *progress
         while ((error = rd_kafka_commit_transaction(p->rk, slice_ms(until_us))))
                 if (!again(p, error, until_us, false))
                         return settle(p, error, REASON_WRITE, "a transaction can't be committed", e);
-        return 0;
-}
-
-/* ---- reading progress back ---- */
-
-/* Runs an admin request to its event, alive meanwhile. NULL when the time is up. */
-static rd_kafka_event_t *await_event(struct producer *p, rd_kafka_queue_t *queue, uint64_t until_us) {
-        rd_kafka_event_t *event;
-
-        do
-                event = rd_kafka_queue_poll(queue, slice_ms(until_us));
-        while (!event && producer_alive(p) && clock_monotonic_us() < until_us);
-        return event;
-}
-
-static bool code_is_passing(rd_kafka_resp_err_t code) {
-        switch ((int) code) {
-        case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
-        case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
-        case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
-        case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
-        case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-        case RD_KAFKA_RESP_ERR__TRANSPORT:
-        case RD_KAFKA_RESP_ERR__TIMED_OUT:
-        case RD_KAFKA_RESP_ERR__WAIT_COORD:
-                return true;
-        }
-        return false;
-}
-
-/* The partition in a ListConsumerGroupOffsets answer; a code when there is none to be trusted. */
-static rd_kafka_resp_err_t offsets_answer(rd_kafka_event_t *event, char **ret_text, int64_t *ret_offset) {
-        const rd_kafka_ListConsumerGroupOffsets_result_t *result;
-        const rd_kafka_group_result_t **groups;
-        const rd_kafka_topic_partition_list_t *partitions;
-        const rd_kafka_error_t *error;
-        size_t count;
-
-        if (rd_kafka_event_error(event))
-                return rd_kafka_event_error(event);
-        result = rd_kafka_event_ListConsumerGroupOffsets_result(event);
-        groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count);
-        if (count != 1)
-                return RD_KAFKA_RESP_ERR__BAD_MSG;
-        error = rd_kafka_group_result_error(groups[0]);
-        if (error)
-                return rd_kafka_error_code(error);
-        partitions = rd_kafka_group_result_partitions(groups[0]);
-        if (!partitions || partitions->cnt != 1)
-                return RD_KAFKA_RESP_ERR__BAD_MSG;
-        /* An offset beside an error code says nothing: "not stable yet" comes with -1001, like "none". */
-        if (partitions->elems[0].err)
-                return partitions->elems[0].err;
-        *ret_offset = partitions->elems[0].offset;
-        *ret_text = mem_copy_bytes(partitions->elems[0].metadata, partitions->elems[0].metadata_size);
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static rd_kafka_resp_err_t list_offsets(struct producer *p, const char *group, const char *topic, uint64_t until_us,
-                                        char **ret_text, int64_t *ret_offset) {
-        rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
-        rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-        rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);
-        rd_kafka_ListConsumerGroupOffsets_t *request;
-        rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
-        rd_kafka_error_t *error;
-        rd_kafka_event_t *event;
-
-        rd_kafka_topic_partition_list_add(partitions, topic, 0);
-        request = rd_kafka_ListConsumerGroupOffsets_new(group, partitions);
-        error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
-        if (error)
-                abort();        /* there since 2.0, the oldest version that is supported */
-        rd_kafka_AdminOptions_set_request_timeout(options, 5000, NULL, 0);
-        rd_kafka_ListConsumerGroupOffsets(p->rk, &request, 1, options, queue);
-        event = await_event(p, queue, until_us);
-        if (event) {
-                code = offsets_answer(event, ret_text, ret_offset);
-                rd_kafka_event_destroy(event);
-        }
-        rd_kafka_ListConsumerGroupOffsets_destroy(request);
-        rd_kafka_queue_destroy(queue);
-        rd_kafka_AdminOptions_destroy(options);
-        rd_kafka_topic_partition_list_destroy(partitions);
-        return code;
-}
-
-int producer_committed(struct producer *p, const char *group, const char *topic, int timeout_ms, char **ret_text,
-                       int64_t *ret_offset, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        rd_kafka_resp_err_t code;
-        int64_t offset = 0;
-        char *text = NULL;
-
-        while ((code = list_offsets(p, group, topic, until_us, &text, &offset))) {
-                if (!code_is_passing(code) || !producer_alive(p) || clock_monotonic_us() >= until_us)
-                        return reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
-                rd_kafka_poll(p->rk, 50);
-        }
-        if (offset < 0) {
-                free(text);
-                return 1;
-        }
-        *ret_text = text;
-        *ret_offset = offset;
-        return 0;
-}
-
-static rd_kafka_resp_err_t members_answer(rd_kafka_event_t *event, size_t *ret) {
-        const rd_kafka_ConsumerGroupDescription_t **groups;
-        const rd_kafka_error_t *error;
-        size_t count;
-
-        if (rd_kafka_event_error(event))
-                return rd_kafka_event_error(event);
-        groups = rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
-        if (count != 1)
-                return RD_KAFKA_RESP_ERR__BAD_MSG;
-        error = rd_kafka_ConsumerGroupDescription_error(groups[0]);
-        if (error && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
-                *ret = 0;
-                return RD_KAFKA_RESP_ERR_NO_ERROR;
-        }
-        if (error)
-                return rd_kafka_error_code(error);
-        *ret = rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-int producer_group_members(struct producer *p, const char *group, int timeout_ms, size_t *ret, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-        rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);
-        rd_kafka_resp_err_t code;
-
-        rd_kafka_AdminOptions_set_request_timeout(options, 5000, NULL, 0);
-        do {
-                rd_kafka_event_t *event;
-
-                rd_kafka_DescribeConsumerGroups(p->rk, &group, 1, options, queue);
-                event = await_event(p, queue, until_us);
-                code = event ? members_answer(event, ret) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-                if (event)
-                        rd_kafka_event_destroy(event);
-                if (code_is_passing(code))
-                        rd_kafka_poll(p->rk, 50);
-        } while (code_is_passing(code) && producer_alive(p) && clock_monotonic_us() < until_us);
-        rd_kafka_queue_destroy(queue);
-        rd_kafka_AdminOptions_destroy(options);
-        if (code)
-                return reason_set(p, e, REASON_GROUP, code, NULL, "group %s can't be described", group);
         return 0;
 }

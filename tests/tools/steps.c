@@ -5,8 +5,8 @@
  * rd_kafka_produce doesn't say which handle it is, but is called by the thread that initialised it.
  *
  * $STEPS_DO: `CALL:WHEN:N:ACTION`, several separated by spaces. CALL: init, begin, produce, offsets, commit, abort,
- * committed, or `any`; WHEN: before, after; N: the n-th of its handle, 0 for each; ACTION: kill, stop, or a number of
- * milliseconds to sleep, `<N` for a random number below N.
+ * committed, or `any`; WHEN: before, after; N: the n-th of a handle, once a process, or 0 for each; ACTION: kill, stop, or
+ * a number of milliseconds to sleep, `<N` for a random number below N.
  */
 #include <dlfcn.h>
 #include <librdkafka/rdkafka.h>
@@ -105,10 +105,11 @@ static void act(const char *action) {
 }
 
 static void look(enum call call, const char *when, unsigned number, unsigned number_of_any) {
+        static atomic_bool fired[8];
         const char *rest = getenv("STEPS_DO");
         int used = 0;
 
-        for (; rest; rest += used) {
+        for (size_t rule = 0; rest && rule < 8; rest += used, rule++) {
                 char name[16], at[8], action[16];
                 unsigned n;
 
@@ -116,8 +117,11 @@ static void look(enum call call, const char *when, unsigned number, unsigned num
                         return;
                 if (strcmp(at, when) != 0)
                         continue;
-                if (strcmp(name, call_names[call]) == 0 ? n == 0 || n == number
-                    : strcmp(name, "any") == 0 && (n == 0 || n == number_of_any))
+                if (n != 0 && n != (strcmp(name, "any") == 0 ? number_of_any : number))
+                        continue;
+                if (strcmp(name, "any") != 0 && strcmp(name, call_names[call]) != 0)
+                        continue;
+                if (n == 0 || !atomic_exchange(&fired[rule], 1))
                         act(action);
         }
 }
@@ -216,13 +220,14 @@ rd_kafka_error_t *rd_kafka_abort_transaction(rd_kafka_t *rk, int timeout_ms) {
         return error;
 }
 
-void rd_kafka_ListConsumerGroupOffsets(rd_kafka_t *rk, rd_kafka_ListConsumerGroupOffsets_t **groups, size_t count,
-                                       const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue) {
-        void (*f)(rd_kafka_t *, rd_kafka_ListConsumerGroupOffsets_t **, size_t, const rd_kafka_AdminOptions_t *,
-                  rd_kafka_queue_t *) = real("rd_kafka_ListConsumerGroupOffsets");
-        uint32_t slot = find_slot(rk);
+rd_kafka_resp_err_t rd_kafka_committed(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *partitions, int timeout_ms) {
+        rd_kafka_resp_err_t (*f)(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int) = real("rd_kafka_committed");
+        rd_kafka_resp_err_t code;
 
-        before(slot, COMMITTED);
-        f(rk, groups, count, options, queue);
-        after(slot, COMMITTED, 1, file->slots[slot].phase);
+        if (mine == SLOTS)
+                mine = take_slot(NULL, "");
+        before(mine, COMMITTED);
+        code = f(rk, partitions, timeout_ms);
+        after(mine, COMMITTED, !code, file->slots[mine].phase);
+        return code;
 }

@@ -1,0 +1,177 @@
+/* Reading back what was committed with transactions, and who else uses the group. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* One call waits this long at most, so that the worker can say that it is alive. */
+enum { SLICE_MS = 1000, READER_END_MS = 10000 };
+
+static int slice_ms(uint64_t until_us) {
+        uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us) / 1000 : 0;
+
+        return left_ms < SLICE_MS ? (int) left_ms + 1 : SLICE_MS;
+}
+
+static bool code_is_passing(rd_kafka_resp_err_t code) {
+        switch ((int) code) {
+        case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
+        case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+        case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+        case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+        case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+        case RD_KAFKA_RESP_ERR__TRANSPORT:
+        case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        case RD_KAFKA_RESP_ERR__WAIT_COORD:
+                return true;
+        }
+        return false;
+}
+
+/* ---- the committed progress ---- */
+
+/* A consumer that never joins its group. rd_kafka_ListConsumerGroupOffsets would do without one, but crashes when the
+ * coordinator moves (librdkafka issue 5040); and only a consumer's isolation level waits for stable offsets. */
+static int open_reader(struct producer *p, const char *group, rd_kafka_t **ret, struct error *e) {
+        rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(p->rk));
+        rd_kafka_error_t *error = NULL;
+        char reason[512];
+
+        rd_kafka_conf_set_dr_msg_cb(conf, NULL);
+        rd_kafka_conf_set_error_cb(conf, NULL);
+        if (rd_kafka_conf_set(conf, "group.id", group, reason, sizeof reason) != RD_KAFKA_CONF_OK
+            || rd_kafka_conf_set(conf, "enable.auto.commit", "false", reason, sizeof reason) != RD_KAFKA_CONF_OK
+            || rd_kafka_conf_set(conf, "isolation.level", "read_committed", reason, sizeof reason) != RD_KAFKA_CONF_OK)
+                abort();        /* every version since 2.0 knows them; the group's name was checked */
+        if (p->by_token)
+                rd_kafka_conf_enable_sasl_queue(conf, 1);
+        *ret = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+        if (!*ret) {
+                rd_kafka_conf_destroy(conf);
+                return error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
+        }
+        if (p->by_token)
+                error = rd_kafka_sasl_background_callbacks_enable(*ret);
+        if (error) {
+                error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
+                rd_kafka_error_destroy(error);
+                return -1;
+        }
+        return 0;
+}
+
+static int close_reader(struct producer *p, rd_kafka_t *reader, struct error *e) {
+        if (!reader || handle_destroy(reader, READER_END_MS) == 0)
+                return 0;
+        p->stuck = true;
+        return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", READER_END_MS / 1000);
+}
+
+/* A code when there is no answer to be trusted: an offset beside an error says nothing ("not stable yet" comes with
+ * -1001, like "none"). */
+static rd_kafka_resp_err_t fetch(rd_kafka_t *reader, const char *topic, int timeout_ms, char **ret_text,
+                                 int64_t *ret_offset) {
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+        const rd_kafka_topic_partition_t *partition = rd_kafka_topic_partition_list_add(list, topic, 0);
+        rd_kafka_resp_err_t code = rd_kafka_committed(reader, list, timeout_ms);
+
+        if (!code)
+                code = partition->err;
+        if (!code) {
+                *ret_offset = partition->offset;
+                *ret_text = mem_copy_bytes(partition->metadata, partition->metadata_size);
+        }
+        rd_kafka_topic_partition_list_destroy(list);
+        return code;
+}
+
+static int fetch_until(struct producer *p, rd_kafka_t *reader, const char *group, const char *topic, uint64_t until_us,
+                       char **ret_text, int64_t *ret_offset, struct error *e) {
+        rd_kafka_resp_err_t code;
+
+        while ((code = fetch(reader, topic, slice_ms(until_us), ret_text, ret_offset))) {
+                if (!code_is_passing(code) || !producer_alive(p) || clock_monotonic_us() >= until_us)
+                        return reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
+                rd_kafka_poll(p->rk, 50);
+        }
+        return 0;
+}
+
+int producer_committed(struct producer *p, const char *group, const char *topic, int timeout_ms, char **ret_text,
+                       int64_t *ret_offset, struct error *e) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
+        rd_kafka_t *reader = NULL;
+        int64_t offset = -1;
+        char *text = NULL;
+        int r = open_reader(p, group, &reader, e);
+
+        if (r == 0)
+                r = fetch_until(p, reader, group, topic, until_us, &text, &offset, e);
+        if (close_reader(p, reader, r < 0 ? &(struct error) {} : e) < 0)
+                r = -1;
+        if (r < 0 || offset < 0) {
+                free(text);
+                return r < 0 ? -1 : 1;
+        }
+        *ret_text = text;
+        *ret_offset = offset;
+        return 0;
+}
+
+/* ---- members ---- */
+
+/* Runs an admin request to its event, alive meanwhile. NULL when the time is up. */
+static rd_kafka_event_t *await_event(struct producer *p, rd_kafka_queue_t *queue, uint64_t until_us) {
+        rd_kafka_event_t *event;
+
+        do
+                event = rd_kafka_queue_poll(queue, slice_ms(until_us));
+        while (!event && producer_alive(p) && clock_monotonic_us() < until_us);
+        return event;
+}
+
+static rd_kafka_resp_err_t members_answer(rd_kafka_event_t *event, size_t *ret) {
+        const rd_kafka_ConsumerGroupDescription_t **groups;
+        const rd_kafka_error_t *error;
+        size_t count;
+
+        if (rd_kafka_event_error(event))
+                return rd_kafka_event_error(event);
+        groups = rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+        if (count != 1)
+                return RD_KAFKA_RESP_ERR__BAD_MSG;
+        error = rd_kafka_ConsumerGroupDescription_error(groups[0]);
+        if (error && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
+                *ret = 0;
+                return RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
+        if (error)
+                return rd_kafka_error_code(error);
+        *ret = rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+int producer_group_members(struct producer *p, const char *group, int timeout_ms, size_t *ret, struct error *e) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
+        rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);
+        rd_kafka_resp_err_t code;
+
+        rd_kafka_AdminOptions_set_request_timeout(options, 5000, NULL, 0);
+        do {
+                rd_kafka_event_t *event;
+
+                rd_kafka_DescribeConsumerGroups(p->rk, &group, 1, options, queue);
+                event = await_event(p, queue, until_us);
+                code = event ? members_answer(event, ret) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+                if (event)
+                        rd_kafka_event_destroy(event);
+                if (code_is_passing(code))
+                        rd_kafka_poll(p->rk, 50);
+        } while (code_is_passing(code) && producer_alive(p) && clock_monotonic_us() < until_us);
+        rd_kafka_queue_destroy(queue);
+        rd_kafka_AdminOptions_destroy(options);
+        if (code)
+                return reason_set(p, e, REASON_GROUP, code, NULL, "group %s can't be described", group);
+        return 0;
+}
