@@ -194,7 +194,7 @@ static void say_failure(struct aws *a, const struct error *e, const char *source
 static int look(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         char clock[128];
 
-        if (lookup_region(l, e) < 0 || lookup_credentials(l, ret, e) < 0)
+        if (lookup_identity(l, ret, e) < 0)
                 return -1;
         lookup_describe_clock(l, clock);
         if (!*clock)

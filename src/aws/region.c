@@ -132,15 +132,17 @@ static int region_of_metadata(struct lookup *l, struct error *e) {
         return use(l, region, "IMDS", e);
 }
 
-int lookup_region(struct lookup *l, struct error *e) {
+int lookup_configured_region(struct lookup *l, struct error *e) {
         int result;
 
         if (*l->region)
                 return 0;
         result = region_of_settings(l, e);
-        if (result == 1)
-                result = region_of_profile(l, e);
-        if (result == 1)
-                result = region_of_metadata(l, e);
-        return result;
+        return result == 1 ? region_of_profile(l, e) : result;
+}
+
+int lookup_region(struct lookup *l, struct error *e) {
+        int result = lookup_configured_region(l, e);
+
+        return result == 1 ? region_of_metadata(l, e) : result;
 }

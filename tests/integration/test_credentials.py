@@ -136,6 +136,16 @@ def test_no_region_is_refused_with_what_to_set(refused):
     refused(78, ["AWS_REGION"], AWS_REGION="no/region", **keys)
 
 
+@pytest.mark.parametrize("env, words", [
+    ({"AWS_ACCESS_KEY_ID": "A"}, ["AWS_SECRET_ACCESS_KEY is not"]),
+    ({"AWS_PROFILE": "nope"}, ["profile nope", "AWS_PROFILE"]),
+    ({"AWS_PROFILE": "dev"}, ["profile dev", "SSO"]),
+])
+def test_a_missing_region_does_not_hide_a_broken_identity(refused, metadata, env, words):
+    metadata.refuse()
+    refused(78, words, metadata, config="[profile dev]\nsso_account_id = 1\nsso_role_name = y\n", AWS_REGION=None, **env)
+
+
 # ---- instance metadata -------------------------------------------------------------------------------------------------
 
 def test_instance_metadata(ask, metadata):
@@ -455,7 +465,7 @@ def test_whoever_does_not_come_to_an_end_is_given_up_in_time(pinfeeds, tmp_path)
     cases = [       # server, environment, options, at most so long, words
         (hanging_imds, region, [], 15, ["IMDS", "timed out", "hop limit", "AWS_EC2_METADATA_DISABLED"]),
         (dripping_imds, region, [], 15, ["IMDS", "timed out"]),
-        (slow_imds, {}, [], 15, ["IMDS", "AWS_REGION"]),
+        (slow_imds, keys, [], 15, ["IMDS", "AWS_REGION"]),
         (hanging_sts, {**region, **keys}, [role], 25, ["STS", "timed out", ROLE]),
         (dripping_sts, {**region, **keys}, [role], 25, ["STS", "timed out", ROLE]),
         (dripping_container, region, [], 25, ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "timed out"]),

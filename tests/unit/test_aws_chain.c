@@ -33,7 +33,7 @@ static int look(struct script *s, const struct aws_settings *settings, struct aw
         *e = (struct error) {};
         *ret = (struct aws_credentials) {};
         lookup_begin(&l, &world, settings, -1);
-        result = lookup_region(&l, e) < 0 ? -1 : lookup_credentials(&l, ret, e);
+        result = lookup_identity(&l, ret, e);
         lookup_end(&l);
         assert_true(result == 0 || result == -1);
         return result;
@@ -157,6 +157,38 @@ static void a_broken_source_never_falls_through(void **state) {
         script_set(s, "AWS_SECRET_ACCESS_KEY", "S3CR3T");
         REFUSE(s, ERROR_REFUSED, "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not");
         assert_int_equal(asked(s, "GET " ROLES), 0);
+}
+
+static void a_missing_region_does_not_hide_a_broken_identity(void **state) {
+        struct script *s = *state;
+
+        script_set(s, "AWS_REGION", "");
+        script_set(s, "AWS_EC2_METADATA_DISABLED", "");
+        script_profiles(s, "[profile sso]\nsso_account_id = 1\nsso_role_name = x\n[profile web]\nrole_arn = " ARN "\n"
+                           "web_identity_token_file = /nonexistent/jwt\n", "[half]\naws_access_key_id = X\n");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "sso" }, ERROR_REFUSED, "profile sso", "SSO");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "half" }, ERROR_REFUSED, "profile half", "no aws_secret_access_key");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "web" }, ERROR_REFUSED, "profile web", "/nonexistent/jwt");
+        script_set(s, "AWS_PROFILE", "nope");
+        REFUSE(s, ERROR_REFUSED, "profile nope", "AWS_PROFILE");
+        script_set(s, "AWS_PROFILE", "");
+        script_set(s, "AWS_ACCESS_KEY_ID", "ENV");
+        REFUSE(s, ERROR_REFUSED, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not");
+        assert_string_equal(s->asked, "");
+}
+
+static void a_region_from_imds_is_asked_for_before_sts(void **state) {
+        struct script *s = *state;
+
+        script_set(s, "AWS_REGION", "");
+        script_profiles(s, "", "[base]\n" KEYS("BASE"));
+        answer_imds(s, "");
+        answer(s, (struct answer) { "GET " IMDS "/latest/meta-data/placement/region", NULL, NULL, 200, "eu-west-1", 0, 0 });
+        answer(s, (struct answer) { STS_URL, NULL, NULL, 200, STS_ANSWER("AssumeRole", "ROLE"), 0, 0 });
+        expect_with(s, &(struct aws_settings) { .role_arn = ARN, .profile = "base" }, "ROLE", "[aws] role_arn (role " ARN ")");
+        expect_with(s, &(struct aws_settings) { .profile = "base" }, "BASE", "profile base");
+        s->answers[3].status = 404;
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "base" }, ERROR_REFUSED, "region", "IMDS", "AWS_REGION");
 }
 
 static void blank_variables_count_as_unset(void **state) {
@@ -835,6 +867,8 @@ int main(void) {
                 TEST(sources_are_asked_in_the_sdks_order),
                 TEST(a_profile_without_credentials_leaves_them_to_the_next_source),
                 TEST(a_broken_source_never_falls_through),
+                TEST(a_missing_region_does_not_hide_a_broken_identity),
+                TEST(a_region_from_imds_is_asked_for_before_sts),
                 TEST(blank_variables_count_as_unset),
                 TEST(no_credentials_at_all_says_where_they_were_sought),
                 TEST(environment_keys_may_have_a_session_token),
