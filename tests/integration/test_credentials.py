@@ -114,6 +114,14 @@ def test_keys_of_the_environment(ask):
     assert found.url.startswith("https://kafka.eu-west-1.amazonaws.com/?Action=kafka-cluster%3AConnect&")
 
 
+def test_keys_of_the_environment_may_end(ask, refused):
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=100)
+    assert 90 <= ask(AWS_CREDENTIAL_EXPIRATION=until.isoformat(), **keys).lifetime_s <= 100
+    refused(1, ["AWS_CREDENTIAL_EXPIRATION", "expired at"], AWS_CREDENTIAL_EXPIRATION="2020-01-01T00:00:00Z", **keys)
+    refused(78, ["AWS_CREDENTIAL_EXPIRATION"], AWS_CREDENTIAL_EXPIRATION="soon", **keys)
+
+
 def test_it_needs_no_configuration_file_but_one_that_is_named(pinfeeds, tmp_path):
     env = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
     pinfeeds(env=env).run("--token", config=False).expect_exit(0)

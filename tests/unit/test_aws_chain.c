@@ -229,6 +229,23 @@ static void environment_keys_may_have_a_session_token(void **state) {
         REFUSE(s, ERROR_REFUSED, "environment", "AWS_ACCESS_KEY_ID", "quotes");
 }
 
+static void environment_keys_end_when_the_environment_says(void **state) {
+        struct script *s = *state;
+        struct aws_credentials c;
+        struct error e;
+
+        script_set(s, "AWS_ACCESS_KEY_ID", "ENV");
+        script_set(s, "AWS_SECRET_ACCESS_KEY", "S3CR3T");
+        script_set(s, "AWS_CREDENTIAL_EXPIRATION", "2026-11-20T12:01:00+00:00");
+        assert_int_equal(look(s, &(struct aws_settings) {}, &c, &e), 0);
+        assert_true(c.expires_s == s->now_s + 60);
+        aws_credentials_wipe(&c);
+        s->now_s += 60;
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CREDENTIAL_EXPIRATION", "expired at 2026-11-20T12:01:00Z");
+        script_set(s, "AWS_CREDENTIAL_EXPIRATION", "tomorrow");
+        REFUSE(s, ERROR_REFUSED, "AWS_CREDENTIAL_EXPIRATION", "not a time");
+}
+
 static void keys_from_two_files_are_not_mixed(void **state) {
         struct script *s = *state;
         struct aws_credentials c;
@@ -872,6 +889,7 @@ int main(void) {
                 TEST(blank_variables_count_as_unset),
                 TEST(no_credentials_at_all_says_where_they_were_sought),
                 TEST(environment_keys_may_have_a_session_token),
+                TEST(environment_keys_end_when_the_environment_says),
                 TEST(keys_from_two_files_are_not_mixed),
                 TEST(files_are_found_in_the_home_directory),
                 TEST(a_malformed_file_is_named_and_not_echoed),
