@@ -277,6 +277,8 @@ def test_container_tokens(ask, refused, tmp_path):
         refused(78, ["401"], container, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "token")
         refused(78, ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "No such file"], container,
                 AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "missing")
+        (tmp_path / "token").write_text("Bearer one\n")
+        ask(container, AWS_CONTAINER_AUTHORIZATION_TOKEN=None, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "token")
     with Container(authorization="eyJ.eyJ.sig") as container:
         (tmp_path / "token").write_text("eyJ.eyJ.sig\n")
         ask(container, AWS_CONTAINER_AUTHORIZATION_TOKEN=None, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "token")

@@ -634,6 +634,9 @@ static void container_tokens_come_from_variable_or_file_read_anew(void **state) 
         script_file(s, "token", "second");
         expect(s, "C", "container (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
         assert_non_null(strstr(s->last_headers, "Authorization: second\n"));
+        script_file(s, "token", "Basic abc\n");
+        expect(s, "C", "container (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
+        assert_non_null(strstr(s->last_headers, "Authorization: Basic abc\n"));
         script_file(s, "token", "a\r\nX: S3CR3T");
         REFUSE(s, ERROR_REFUSED, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
         script_set(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "");
