@@ -195,6 +195,19 @@ static int read_credentials(const json_t *json, const char *token_key, struct aw
         return 0;
 }
 
+/* Those of a role always end and have a token: without one, every request would be refused, or never renewed. */
+static int check_is_temporary(const json_t *json, struct error *e) {
+        static const char *const keys[] = { "AccessKeyId", "SecretAccessKey", "Token", "Expiration" };
+
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+                const json_t *value = json_object_get(json, keys[i]);
+
+                if (!value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)))
+                        return error_set(e, ERROR_UNREACHABLE, "the answer has no %s", keys[i]);
+        }
+        return 0;
+}
+
 int answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e) {
         const char *code;
         json_t *json;
@@ -203,7 +216,10 @@ int answer_metadata(const char *bytes, size_t length, struct aws_credentials *re
         if (load_object(bytes, length, &json, e) < 0)
                 return -1;
         code = get_string(json, "Code");
-        result = code && strcmp(code, "Success") != 0 ? 1 : read_credentials(json, "Token", ret, e);
+        if (code && strcmp(code, "Success") != 0)
+                result = 1;
+        else
+                result = check_is_temporary(json, e) < 0 ? -1 : read_credentials(json, "Token", ret, e);
         wipe_json(json);
         return result;
 }

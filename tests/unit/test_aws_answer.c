@@ -71,14 +71,14 @@ static void a_metadata_code_other_than_success_is_a_refusal(void **state) {
 static void answers_that_cannot_be_used_are_described_not_echoed(void **state) {
         static const char *const texts[] = {
                 "", "SECRET", "{\"SecretAccessKey\":\"SECRET", "[\"SECRET\"]", "{}", "\"SECRET\"",
-                "{\"AccessKeyId\":\"SECRET\"}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":7}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Expiration\":\"SECRET\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Expiration\":12}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":[\"SECRET\"]}",
-                "{\"AccessKeyId\":\"A SECRET\",\"SecretAccessKey\":\"SECRET\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\\n\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"SECRET SECRET\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\"} SECRET",
+                "{\"AccessKeyId\":\"SECRET\"}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":7,\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"SECRET\"}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":12}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":[\"SECRET\"],\"Expiration\":\"2026-11-20T12:15:00Z\"}",
+                "{\"AccessKeyId\":\"A SECRET\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\\n\",\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"SECRET SECRET\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"} SECRET",
         };
 
         (void) state;

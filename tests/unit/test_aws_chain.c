@@ -670,6 +670,10 @@ static void container_refusals_are_passed_on(void **state) {
         expect(s, "C", "container (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
         s->answers[0] = (struct answer) { "GET http://localhost/c", NULL, NULL, 200, "S3CR3T", 0, 0 };
         REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "not JSON");
+        s->answers[0].body = "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S3CR3T\",\"Token\":\"S3CR3T\"}";
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "the answer has no Expiration");
+        s->answers[0].body = "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S3CR3T\",\"Expiration\":\"" LATER "\"}";
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "the answer has no Token");
 }
 
 /* ---- IMDS ---- */
@@ -715,6 +719,8 @@ static void imds_faults_name_imds(void **state) {
         REFUSE(s, ERROR_UNREACHABLE, "IMDS", "Failed");
         s->answers[2].body = "{\"SecretAccessKey\":\"S3CR3T";
         REFUSE(s, ERROR_UNREACHABLE, "IMDS", "not JSON", "AWS_PROFILE");
+        s->answers[2].body = "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S3CR3T\",\"Token\":\"S3CR3T\"}";
+        REFUSE(s, ERROR_UNREACHABLE, "IMDS", "the answer has no Expiration");
         s->answers[1].status = 404;
         REFUSE(s, ERROR_REFUSED, "no IAM role", "IMDS", "instance profile", "AWS_PROFILE");
         s->answers[1] = (struct answer) { "GET " ROLES, NULL, NULL, 200, "<html>\n", 0, 0 };
