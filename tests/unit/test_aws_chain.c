@@ -800,6 +800,23 @@ static void a_command_that_fails_is_named_with_its_last_words(void **state) {
         REFUSE(s, ERROR_UNREACHABLE, "credential_process of profile default", "exit status 4", "token [1mlapsed");
 }
 
+static void a_command_cannot_carry_secrets_into_a_message(void **state) {
+        static const char *const commands[] = {
+                "echo '{\"SecretAccessKey\": \"S3CR3T\"}'", "echo '{\"sessionToken\": \"S3CR3T\"}'",
+                "echo ACCESSKEYID=S3CR3T", "echo + AWS_SECRET_ACCESS_KEY=S3CR3T", "printf 'sessionToken:\\nS3CR3T\\n'",
+                /* The name lies before what is kept of it. */
+                "printf 'SessionToken: %09999dS3CR3T' 0", "printf 'SessionToken: %05000dS3CR3T' 0; printf '%05000dS3CR3T' 0",
+        };
+        struct script *s = *state;
+
+        for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+                _cleanup_free_ char *config = mem_format("[default]\ncredential_process = (%s) >&2; exit 4\n", commands[i]);
+
+                script_profiles(s, config, "");
+                REFUSE(s, ERROR_UNREACHABLE, "credential_process of profile default", "exit status 4)");
+        }
+}
+
 static void commands_that_cannot_do_better_are_refused(void **state) {
         struct script *s = *state;
 
@@ -933,6 +950,7 @@ int main(void) {
                 TEST(a_command_runs_through_the_shell_and_goes_on_over_lines),
                 TEST(a_command_has_no_terminal_and_no_file_of_ours),
                 TEST(a_command_that_fails_is_named_with_its_last_words),
+                TEST(a_command_cannot_carry_secrets_into_a_message),
                 TEST(commands_that_cannot_do_better_are_refused),
                 TEST(a_child_that_a_command_leaves_behind_is_not_waited_for),
                 TEST(a_command_that_floods_stderr_does_no_harm),
