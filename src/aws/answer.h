@@ -5,8 +5,8 @@
 
 #include "pinfeed/aws.h"
 
-/* IMDS and containers: {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}, all of them. A "Code" other than "Success" is a
- * refusal: returns 1 with the code in ret_code (the answer's own words are in answer_reason). */
+/* IMDS and containers: {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}, all of them. A "Code" other than
+ * "Success" is a refusal: returns 1 (its own words are in answer_reason). */
 int answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
 /* credential_process: {"Version": 1, "AccessKeyId", "SecretAccessKey", "SessionToken"?, "Expiration"?}. */
 int answer_process(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);

@@ -68,17 +68,20 @@ static void a_metadata_code_other_than_success_is_a_refusal(void **state) {
         assert_null(c.access_key_id);
 }
 
+#define TOKEN ",\"Token\":\"t\""
+#define ENDS ",\"Expiration\":\"2026-11-20T12:15:00Z\"}"
+
 static void answers_that_cannot_be_used_are_described_not_echoed(void **state) {
         static const char *const texts[] = {
                 "", "SECRET", "{\"SecretAccessKey\":\"SECRET", "[\"SECRET\"]", "{}", "\"SECRET\"",
-                "{\"AccessKeyId\":\"SECRET\"}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":7,\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
+                "{\"AccessKeyId\":\"SECRET\"}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":7" TOKEN ENDS,
                 "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"SECRET\"}",
                 "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":12}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":[\"SECRET\"],\"Expiration\":\"2026-11-20T12:15:00Z\"}",
-                "{\"AccessKeyId\":\"A SECRET\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\\n\",\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"SECRET SECRET\",\"Expiration\":\"2026-11-20T12:15:00Z\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"2026-11-20T12:15:00Z\"} SECRET",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":[\"SECRET\"]" ENDS,
+                "{\"AccessKeyId\":\"A SECRET\",\"SecretAccessKey\":\"SECRET\"" TOKEN ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\\n\"" TOKEN ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"SECRET SECRET\"" ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\"" TOKEN ENDS " SECRET",
         };
 
         (void) state;
