@@ -143,7 +143,7 @@ static void a_broken_source_never_falls_through(void **state) {
 
         answer_imds(s, JSON("IMDS", LATER));
         script_set(s, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/c");
-        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/c");
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9 ");
         script_set(s, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent/jwt");
         REFUSE(s, ERROR_REFUSED, "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN");
         script_set(s, "AWS_ROLE_ARN", ARN);
@@ -676,6 +676,21 @@ static void container_refusals_are_passed_on(void **state) {
         REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "the answer has no Token");
 }
 
+static void messages_name_the_host_of_a_container_not_its_path(void **state) {
+        static const struct answer answers[] = {
+                { "GET http://[::1]:80/S3CR3T?S3CR3T", NULL, NULL, 0, NULL, 0, 0 },
+                { "GET http://[::1]:80/S3CR3T?S3CR3T", NULL, NULL, 404, "", 0, 0 },
+                { "GET http://[::1]:80/S3CR3T?S3CR3T", NULL, NULL, 200, "", 0, 0 },
+        };
+        struct script *s = *state;
+
+        script_set(s, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://[::1]:80/S3CR3T?S3CR3T");
+        for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+                s->answers[0] = answers[i];
+                REFUSE(s, i == 1 ? ERROR_REFUSED : ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://[::1]");
+        }
+}
+
 /* ---- IMDS ---- */
 
 static void imds_asks_for_a_new_session_token_on_401(void **state) {
@@ -940,6 +955,7 @@ int main(void) {
                 TEST(container_tokens_come_from_variable_or_file_read_anew),
                 TEST(a_relative_uri_goes_before_a_full_one),
                 TEST(container_refusals_are_passed_on),
+                TEST(messages_name_the_host_of_a_container_not_its_path),
                 TEST(imds_asks_for_a_new_session_token_on_401),
                 TEST(imds_401_for_ever_ends),
                 TEST(imds_is_asked_once_more_on_5xx),
