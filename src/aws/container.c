@@ -151,8 +151,8 @@ static int ask(struct lookup *l, const char *url, const char *variable, const ch
 
         if (lookup_ask(l, &r, lookup_deadline(l, LOOKUP_SOURCE_TIMEOUT_MS), false, &a, e) < 0) {
                 error_prefix(e, "container credentials (%s): %s did not answer: ", variable, place);
-                return error_hint(e, "Does this still run in that container? Unset %s to use the next source of "
-                                     "credentials.", variable);
+                return *e->hint ? -1 : error_hint(e, "Does this still run in that container? Unset %s to use the next "
+                                                     "source of credentials.", variable);
         }
         result = read_answer(&a, place, variable, ret, e);
         http_answer_wipe(&a);

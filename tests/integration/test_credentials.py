@@ -359,8 +359,8 @@ def test_faults_of_sts(refused, base_sts, fault, code, words):
     refused(code, ["STS", ROLE, *words], base_sts, credentials=f"[default]\n{KEYS}", aws={"role_arn": ROLE})
 
 
-class TlsSts(Sts):
-    """An STS behind a certificate that no system's store knows."""
+class Tls:
+    """Puts a server behind a certificate that no system's store knows."""
     def __init__(self, directory, **kwargs):
         super().__init__(**kwargs)
         self.certificates = make_certificates(directory)
@@ -375,6 +375,21 @@ class TlsSts(Sts):
         super().start()
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         return self
+
+
+class TlsSts(Tls, Sts):
+    pass
+
+
+class TlsContainer(Tls, Container):
+    pass
+
+
+def test_a_container_is_trusted_only_with_a_certificate_that_is(ask, refused, tmp_path):
+    with TlsContainer(tmp_path) as container:
+        refused(1, ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "certificate", "AWS_CA_BUNDLE"], container)
+        assert not container.requests
+        ask(container, AWS_CA_BUNDLE=container.certificates.ca)
 
 
 def test_sts_is_trusted_only_with_a_certificate_that_is(ask, refused, tmp_path):
