@@ -20,12 +20,11 @@ static void add(struct buffer *form, const char *name, const char *value) {
         sigv4_encode(value, strlen(value), form);
 }
 
-/* The name must not change: a broker takes another name for another principal. */
+/* The name must not change: a broker takes another name for another principal. Ours goes before all others. */
 static const char *session_name(const struct lookup *l, const struct role *role) {
-        const char *name = role->session_name;
+        const char *name = l->settings->session_name;
 
-        if (!name && l->settings->session_name && *l->settings->session_name)
-                name = l->settings->session_name;
+        name = name && *name ? name : role->session_name;
         name = name ? name : lookup_env(l, "AWS_ROLE_SESSION_NAME");
         return name ? name : default_session_name;
 }

@@ -414,8 +414,10 @@ static void session_names_are_static_and_the_nearest_setting_counts(void **state
         assert_non_null(strstr(s->last_body, "&RoleSessionName=environments"));
         expect_with(s, &named, "ROLE", "[aws] role_arn (role " ARN ")");
         assert_non_null(strstr(s->last_body, "&RoleSessionName=mine"));
-        expect_with(s, &own, "ROLE", "profile dev (role " ARN ")");
+        expect_with(s, &(struct aws_settings) { .profile = "dev" }, "ROLE", "profile dev (role " ARN ")");
         assert_non_null(strstr(s->last_body, "&RoleSessionName=profiles"));
+        expect_with(s, &own, "ROLE", "profile dev (role " ARN ")");
+        assert_non_null(strstr(s->last_body, "&RoleSessionName=mine"));
 }
 
 static void sts_refusals_are_passed_on_in_its_own_words(void **state) {
