@@ -122,6 +122,21 @@ def test_keys_of_the_environment_may_end(ask, refused):
     refused(78, ["AWS_CREDENTIAL_EXPIRATION"], AWS_CREDENTIAL_EXPIRATION="soon", **keys)
 
 
+@pytest.mark.parametrize("fill", range(4))
+def test_a_long_source_is_cut_between_characters(ask, fill):
+    profile = "x" * fill + "\N{HOT PEPPER}" * 80
+    found = ask(config=f"[profile {profile}]\nregion = us-east-2\n", credentials=f"[{profile}]\n{KEYS}", AWS_PROFILE=profile,
+                AWS_REGION=None)
+    assert f"profile {profile}".startswith(found.source) and len(found.source.encode()) > 250
+    assert f"profile {profile}".startswith(found.region_source) and len(found.region_source.encode()) > 58
+
+
+def test_a_source_that_is_not_utf8_is_printed_all_the_same(ask, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"[caf\xe9]\n" + KEYS.encode())
+    found = ask(AWS_PROFILE=os.fsdecode(b"caf\xe9"), AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "bytes"))
+    assert found.source == "profile caf?"
+
+
 def test_it_needs_no_configuration_file_but_one_that_is_named(pinfeeds, tmp_path):
     env = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
     pinfeeds(env=env).run("--token", config=False).expect_exit(0)

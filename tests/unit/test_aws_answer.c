@@ -203,6 +203,12 @@ static void text_for_messages_is_one_clean_line(void **state) {
         assert_string_equal(small, "12345\xc3\xa9");
         answer_clean("123456\xc3\xa9", small, sizeof small);
         assert_string_equal(small, "123456");
+        answer_clean("1\xff\xc3\xe9 \xe2\x82", small, sizeof small);
+        assert_string_equal(small, "1??? ??");
+        answer_clean("\xed\xa0\x80\xc0\x80", small, sizeof small);
+        assert_string_equal(small, "?????");
+        answer_clean("1\xe2\x82\xac\xf0\x9f\x98\x80", small, sizeof small);
+        assert_string_equal(small, "1\xe2\x82\xac");
 }
 
 int main(void) {
