@@ -289,6 +289,17 @@ static void what_is_not_supported_is_named(void **state) {
         REFUSE_WITH(s, &(struct aws_settings) { .profile = "e" }, ERROR_REFUSED, "profile e", "MFA");
 }
 
+static void half_of_sso_beside_another_source_does_not_count(void **state) {
+        struct script *s = *state;
+
+        script_profiles(s, "[default]\nsso_session = x\n[profile start]\nsso_start_url = x\n"
+                           "[profile whole]\nsso_account_id = 1\nsso_role_name = x\n",
+                        "[default]\n" KEYS("DEFAULT") "[start]\n" KEYS("START") "[whole]\n" KEYS("WHOLE"));
+        expect(s, "DEFAULT", "profile default");
+        expect_with(s, &(struct aws_settings) { .profile = "start" }, "START", "profile start");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "whole" }, ERROR_REFUSED, "profile whole", "SSO");
+}
+
 /* ---- roles ---- */
 
 static void a_role_is_assumed_with_its_source_profile(void **state) {
@@ -937,6 +948,7 @@ int main(void) {
                 TEST(files_are_found_in_the_home_directory),
                 TEST(a_malformed_file_is_named_and_not_echoed),
                 TEST(what_is_not_supported_is_named),
+                TEST(half_of_sso_beside_another_source_does_not_count),
                 TEST(a_role_is_assumed_with_its_source_profile),
                 TEST(roles_hop_over_several_profiles),
                 TEST(a_profile_may_be_its_own_source_but_loops_are_refused),
