@@ -477,15 +477,21 @@ def alive(pid):
         return False
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_credential_process_ends_with_pinfeed(pinfeeds, tmp_path, number):
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = sleep 100 & echo $! $$ >{tmp_path}/pids; wait\n")
+    pinfeed = pinfeeds(env={"AWS_REGION": "eu-west-1", "AWS_CONFIG_FILE": tmp_path / "config"})
+    pinfeed.start("--token", config=False)
+    wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith("\n"), 10, "it runs")
+    pids = (tmp_path / "pids").read_text().split()
+    assert all(alive(p) for p in pids)
+    pinfeed.send_signal(number)
+    pinfeed.expect_exit(-number, deadline_s=10)
+    assert pinfeed.stdout == ""
+    wait_until(lambda: not any(alive(p) for p in pids), 5, "the command and its child are gone")
+
+
 # ---- patience --------------------------------------------------------------------------------------------------------
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
 
 def test_whoever_does_not_come_to_an_end_is_given_up_in_time(pinfeeds, tmp_path):
     """All at once, as each takes its time."""
