@@ -484,11 +484,15 @@ def test_credential_process_ends_with_pinfeed(pinfeeds, tmp_path, number):
     pinfeed.start("--token", config=False)
     wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith("\n"), 10, "it runs")
     pids = (tmp_path / "pids").read_text().split()
-    assert all(alive(p) for p in pids)
-    pinfeed.send_signal(number)
-    pinfeed.expect_exit(-number, deadline_s=10)
-    assert pinfeed.stdout == ""
-    wait_until(lambda: not any(alive(p) for p in pids), 5, "the command and its child are gone")
+    try:
+        assert len(pids) == 2 and all(alive(p) for p in pids)
+        pinfeed.send_signal(number)
+        pinfeed.expect_exit(-number, deadline_s=10)
+        assert pinfeed.stdout == ""
+        wait_until(lambda: not any(alive(p) for p in pids), 5, "the command and its child are gone")
+    finally:
+        for pid in filter(alive, pids):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 # ---- patience --------------------------------------------------------------------------------------------------------
