@@ -8,22 +8,36 @@
 
 /* ---- text and time ---- */
 
+/* The bytes of the UTF-8 character at `s` (up to U+10FFFF, no surrogates, none longer than need be); 0: it is none. */
+static size_t character_length(const unsigned char *s) {
+        size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+        for (size_t i = 1; i < n; i++)
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90)
+            || (s[0] == 0xf4 && s[1] >= 0x90))
+                return 0;
+        return n;
+}
+
 void answer_clean(const char *s, char *ret, size_t size) {
-        size_t n = 0;
+        size_t n = 0, length;
 
-        while (*s && n + 1 < size) {
-                unsigned char c = (unsigned char) *s++;
+        for (; *s; s += length ? length : 1) {
+                unsigned char c = (unsigned char) *s;
 
-                if (c < 0x20 || c == 0x7f)
-                        c = ' ';
-                if (c != ' ' || (n && ret[n - 1] != ' '))
+                length = character_length((const unsigned char *) s);
+                if (n + (length ? length : 1) >= size)
+                        break;
+                if (length > 1)
+                        n = (size_t) ((char *) mempcpy(ret + n, s, length) - ret);
+                else if (!length)
+                        ret[n++] = '?';
+                else if (c > 0x20 && c != 0x7f)
                         ret[n++] = (char) c;
-        }
-        /* Not in the middle of a UTF-8 character. */
-        if ((*s & 0xc0) == 0x80) {
-                while (n && (ret[n - 1] & 0xc0) == 0x80)
-                        n--;
-                n -= n > 0;
+                else if (n && ret[n - 1] != ' ')
+                        ret[n++] = ' ';
         }
         while (n && ret[n - 1] == ' ')
                 n--;
@@ -195,6 +209,19 @@ static int read_credentials(const json_t *json, const char *token_key, struct aw
         return 0;
 }
 
+/* Those of a role always end and have a token: without one, every request would be refused, or never renewed. */
+static int check_is_temporary(const json_t *json, struct error *e) {
+        static const char *const keys[] = { "AccessKeyId", "SecretAccessKey", "Token", "Expiration" };
+
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+                const json_t *value = json_object_get(json, keys[i]);
+
+                if (!value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)))
+                        return error_set(e, ERROR_UNREACHABLE, "the answer has no %s", keys[i]);
+        }
+        return 0;
+}
+
 int answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e) {
         const char *code;
         json_t *json;
@@ -203,7 +230,10 @@ int answer_metadata(const char *bytes, size_t length, struct aws_credentials *re
         if (load_object(bytes, length, &json, e) < 0)
                 return -1;
         code = get_string(json, "Code");
-        result = code && strcmp(code, "Success") != 0 ? 1 : read_credentials(json, "Token", ret, e);
+        if (code && strcmp(code, "Success") != 0)
+                result = 1;
+        else
+                result = check_is_temporary(json, e) < 0 ? -1 : read_credentials(json, "Token", ret, e);
         wipe_json(json);
         return result;
 }

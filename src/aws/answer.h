@@ -5,8 +5,8 @@
 
 #include "pinfeed/aws.h"
 
-/* IMDS and containers: {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}. A "Code" other than "Success" is a
- * refusal: returns 1 with the code in ret_code (the answer's own words are in answer_reason). */
+/* IMDS and containers: {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}, all of them. A "Code" other than
+ * "Success" is a refusal: returns 1 (its own words are in answer_reason). */
 int answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
 /* credential_process: {"Version": 1, "AccessKeyId", "SecretAccessKey", "SessionToken"?, "Expiration"?}. */
 int answer_process(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
@@ -27,7 +27,8 @@ bool answer_time(const char *s, int64_t *ret_s);
 /* Whether these can be credentials at all (characters, lengths). */
 int answer_check(const struct aws_credentials *c, struct error *e);
 
-/* Copies text for a message: one line, only what can be printed, cut to the size. */
+/* Copies text for a message: one line of UTF-8 that can be printed, cut to the size between characters; bytes that are
+ * not UTF-8 become question marks. */
 void answer_clean(const char *s, char *ret, size_t size);
 
 #endif

@@ -1,5 +1,6 @@
 /* The whole: credentials that are kept while they are good and refreshed early, and tokens made from them. */
 #include "aws/aws.h"
+#include "aws/answer.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -194,7 +195,7 @@ static void say_failure(struct aws *a, const struct error *e, const char *source
 static int look(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         char clock[128];
 
-        if (lookup_region(l, e) < 0 || lookup_credentials(l, ret, e) < 0)
+        if (lookup_identity(l, ret, e) < 0)
                 return -1;
         lookup_describe_clock(l, clock);
         if (!*clock)
@@ -216,7 +217,7 @@ static void keep(struct aws *a, struct aws_credentials *new, const struct lookup
         a->fetched_s = a->world.now_s(a->world.arg);
         a->jitter = a->world.jitter(a->world.arg);
         a->failures_in_row = 0;
-        snprintf(a->status.source, sizeof a->status.source, "%s", new->source);
+        answer_clean(new->source, a->status.source, sizeof a->status.source);
         snprintf(a->status.access_key_id, sizeof a->status.access_key_id, "%s", new->access_key_id);
         snprintf(a->status.region, sizeof a->status.region, "%s", l->region);
         snprintf(a->status.region_source, sizeof a->status.region_source, "%s", l->region_source);

@@ -87,3 +87,12 @@ int lookup_credentials(struct lookup *l, struct aws_credentials *ret, struct err
                 aws_credentials_wipe(&assumed);
         return result;
 }
+
+int lookup_identity(struct lookup *l, struct aws_credentials *ret, struct error *e) {
+        if (lookup_configured_region(l, e) < 0 || lookup_credentials(l, ret, e) < 0)
+                return -1;
+        if (lookup_region(l, e) == 0)
+                return 0;
+        aws_credentials_wipe(ret);
+        return -1;
+}

@@ -36,6 +36,18 @@ static bool may_be_plain(const char *host) {
         return is_loopback(host);
 }
 
+/* For messages: a path, or what stands behind it, is nobody's business. */
+static char *place_of(const char *url) {
+        struct http_url parts;
+        char *place;
+
+        if (!http_url_parse(url, &parts))
+                return mem_copy_string("that URL");
+        place = mem_format("%s://%s", parts.tls ? "https" : "http", parts.authority);
+        http_url_free(&parts);
+        return place;
+}
+
 /* 0, or -1. */
 static int check_url(const char *url, struct error *e) {
         struct http_url parts;
@@ -98,27 +110,27 @@ static int find_authorization(const struct lookup *l, char **ret, struct error *
 
 /* ---- asking ---- */
 
-static int refuse(const struct http_answer *a, const char *url, const char *variable, struct error *e) {
+static int refuse(const struct http_answer *a, const char *place, const char *variable, struct error *e) {
         struct answer_reason why;
 
         answer_reason(a->body.data, a->body.length, &why);
         error_set(e, a->status >= 500 || a->status == 429 ? ERROR_UNREACHABLE : ERROR_REFUSED,
-                  "container credentials (%s): %s answered %d%s%s%s%s", variable, url, a->status,
+                  "container credentials (%s): %s answered %d%s%s%s%s", variable, place, a->status,
                   *why.code ? ": " : "", why.code, *why.message ? ": " : "", why.message);
         return error_hint(e, "Check %s and, if the endpoint wants one, " TOKEN " or " TOKEN_FILE ".", variable);
 }
 
-static int read_answer(const struct http_answer *a, const char *url, const char *variable,
+static int read_answer(const struct http_answer *a, const char *place, const char *variable,
                        struct aws_credentials *ret, struct error *e) {
         int result;
 
         if (a->status != 200)
-                return refuse(a, url, variable, e);
+                return refuse(a, place, variable, e);
         result = answer_metadata(a->body.data, a->body.length, ret, e);
         if (result == 1)
-                return refuse(a, url, variable, e);
+                return refuse(a, place, variable, e);
         if (result < 0) {
-                error_prefix(e, "container credentials (%s), %s: ", variable, url);
+                error_prefix(e, "container credentials (%s), %s: ", variable, place);
                 return error_hint(e, "Is that the endpoint for credentials?");
         }
         ret->source = mem_format("container (%s)", variable);
@@ -127,6 +139,7 @@ static int read_answer(const struct http_answer *a, const char *url, const char 
 
 static int ask(struct lookup *l, const char *url, const char *variable, const char *authorization,
                struct aws_credentials *ret, struct error *e) {
+        _cleanup_free_ char *place = place_of(url);
         const char *const headers[] = { "Accept: application/json", authorization, NULL };
         const struct http_request r = {
                 .method = "GET", .url = url, .headers = headers, .direct = true,
@@ -137,11 +150,11 @@ static int ask(struct lookup *l, const char *url, const char *variable, const ch
         int result;
 
         if (lookup_ask(l, &r, lookup_deadline(l, LOOKUP_SOURCE_TIMEOUT_MS), false, &a, e) < 0) {
-                error_prefix(e, "container credentials (%s): %s did not answer: ", variable, url);
-                return error_hint(e, "Does this still run in that container? Unset %s to use the next source of "
-                                     "credentials.", variable);
+                error_prefix(e, "container credentials (%s): %s did not answer: ", variable, place);
+                return *e->hint ? -1 : error_hint(e, "Does this still run in that container? Unset %s to use the next "
+                                                     "source of credentials.", variable);
         }
-        result = read_answer(&a, url, variable, ret, e);
+        result = read_answer(&a, place, variable, ret, e);
         http_answer_wipe(&a);
         return result;
 }

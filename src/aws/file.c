@@ -38,7 +38,7 @@ int file_read_secret(const char *path, size_t limit, struct buffer *out) {
 
 static bool is_line(const char *s, size_t length) {
         for (size_t i = 0; i < length; i++)
-                if ((unsigned char) s[i] <= 0x20 || s[i] == 0x7f)
+                if (s[i] == '\r' || s[i] == '\n' || s[i] == 0)
                         return false;
         return length > 0;
 }
@@ -56,7 +56,7 @@ int file_read_line(const char *path, char **ret, struct error *e) {
                         *ret = mem_copy_bytes(b.data, b.length);
                 else
                         result = error_set(e, ERROR_REFUSED, "%s %s", path,
-                                           b.length ? "holds more than one token" : "is empty");
+                                           b.length ? "holds more than one line" : "is empty");
         }
         buffer_wipe_and_free(&b);
         return result;

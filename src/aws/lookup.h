@@ -66,9 +66,13 @@ int lookup_ask(struct lookup *l, const struct http_request *r, uint64_t deadline
 
 /* The region: settings, brokers' names, environment, profile, IMDS. Fills l->region and l->region_source. */
 int lookup_region(struct lookup *l, struct error *e);
+/* The same without IMDS, so without asking anybody. 0, -1, or 1: it is not configured. */
+int lookup_configured_region(struct lookup *l, struct error *e);
 
 /* The whole chain, and [aws] role_arn on top of it. */
 int lookup_credentials(struct lookup *l, struct aws_credentials *ret, struct error *e);
+/* Credentials and region. IMDS is asked for a region last, so that a missing one does not hide a broken identity. */
+int lookup_identity(struct lookup *l, struct aws_credentials *ret, struct error *e);
 
 /* -1 when they have expired, with an error that names their source. */
 int lookup_check_end(const struct lookup *l, const struct aws_credentials *c, struct error *e);

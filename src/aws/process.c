@@ -3,6 +3,7 @@
 #include "aws/answer.h"
 #include "aws/source.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,7 +22,7 @@ struct command {
         pid_t pid;
         int out, err;                   /* our ends; -1 when closed */
         struct buffer output, words;    /* of stdout, and the end of stderr */
-        bool too_long;
+        bool too_long, words_cut;       /* cut: the first line of `words` is not whole */
 };
 
 /* ---- start ---- */
@@ -109,6 +110,7 @@ static void read_pipes(struct command *c) {
         if (c->words.length > WORDS_MAX) {      /* only its end is of use */
                 memmove(c->words.data, c->words.data + c->words.length - WORDS_MAX, WORDS_MAX);
                 c->words.length = WORDS_MAX;
+                c->words_cut = true;
         }
 }
 
@@ -155,16 +157,40 @@ static int end(struct command *c, bool ended) {
 
 /* ---- words for it ---- */
 
-/* The last line of stderr: AWS tells authors of such programs to keep secrets out of it. */
-static const char *last_words(struct command *c, char ret[static 300]) {
+/* Whether a text has a word such as "SecretAccessKey", also written secret_access_key or SECRET-ACCESS-KEY. */
+static bool mentions(const char *text, size_t length, const char *word) {
+        const char *next = word;
+
+        for (size_t i = 0; i < length && *next; i++) {
+                char c = (char) tolower((unsigned char) text[i]);
+
+                if (next != word && (c == '_' || c == '-'))
+                        continue;
+                if (c != *next)
+                        next = word;
+                if (c == *next)
+                        next++;
+        }
+        return !*next;
+}
+
+static bool mentions_secrets(const char *text, size_t length) {
+        return mentions(text, length, "secretaccesskey") || mentions(text, length, "sessiontoken")
+               || mentions(text, length, "accesskeyid");
+}
+
+/* The last line of stderr. Nothing where its author, or a shell's trace, may have put credentials there. */
+static void last_words(struct command *c, char ret[static 300]) {
         const char *line;
 
+        *ret = 0;
         while (c->words.length && strchr(" \t\r\n", c->words.data[c->words.length - 1]))
                 c->words.length--;
         buffer_string(&c->words);
         line = memrchr(c->words.data, '\n', c->words.length);
+        if ((!line && c->words_cut) || mentions_secrets(c->words.data, c->words.length))
+                return;
         answer_clean(line ? line + 1 : c->words.data, ret, 300);
-        return ret;
 }
 
 static int describe_cut(const struct command *c, const char *words, int cancel_fd, struct error *e) {

@@ -199,9 +199,22 @@ static int command(struct lookup *l, const struct hop *hop, const char *line, st
         return result;
 }
 
+/* The key by which a profile asks for SSO, or NULL. Half of what SSO needs, beside another source, does not ask. */
+static const char *sso_key(const struct lookup *l, const struct hop *hop) {
+        static const char *const keys[] = { "sso_session", "sso_start_url", "sso_account_id", "sso_role_name" };
+        bool whole = get(l, hop, "sso_account_id") && get(l, hop, "sso_role_name");
+
+        if (!whole && (has_keys(l, hop) || get(l, hop, "credential_process")))
+                return NULL;
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+                if (get(l, hop, keys[i]))
+                        return keys[i];
+        return NULL;
+}
+
 /* 0, -1, or 1: nothing in it is about credentials. */
 static int of_profile(struct lookup *l, const struct hop *hop, struct aws_credentials *ret, struct error *e) {
-        static const char *const sso[] = { "sso_session", "sso_start_url", "sso_account_id", "sso_role_name" };
+        const char *sso = sso_key(l, hop);
         const char *arn = get(l, hop, "role_arn"), *line = get(l, hop, "credential_process");
         bool web = get(l, hop, "web_identity_token_file") != NULL;
 
@@ -212,9 +225,8 @@ static int of_profile(struct lookup *l, const struct hop *hop, struct aws_creden
         /* As a source for another role, keys count before the profile's own role. */
         if (arn && (web || !hop->parent || !has_keys(l, hop)))
                 return role(l, hop, arn, ret, e);
-        for (size_t i = 0; i < sizeof sso / sizeof *sso; i++)
-                if (get(l, hop, sso[i]))
-                        return unsupported(hop, sso[i], "SSO, IAM Identity Center", e);
+        if (sso)
+                return unsupported(hop, sso, "SSO, IAM Identity Center", e);
         if (get(l, hop, "login_session"))
                 return unsupported(hop, "login_session", "a login by browser", e);
         if (has_keys(l, hop))

@@ -1,4 +1,5 @@
 /* Where the cluster is. A wrong region only ever shows as "Access denied", so it is always said where it came from. */
+#include "aws/answer.h"
 #include "aws/partition.h"
 #include "aws/source.h"
 
@@ -88,7 +89,7 @@ static int use(struct lookup *l, const char *region, const char *source, struct 
                 return error_hint(e, "A region looks like us-east-1: lower case letters, digits and -.");
         }
         snprintf(l->region, sizeof l->region, "%s", region);
-        snprintf(l->region_source, sizeof l->region_source, "%s", source);
+        answer_clean(source, l->region_source, sizeof l->region_source);
         return 0;
 }
 
@@ -132,15 +133,17 @@ static int region_of_metadata(struct lookup *l, struct error *e) {
         return use(l, region, "IMDS", e);
 }
 
-int lookup_region(struct lookup *l, struct error *e) {
+int lookup_configured_region(struct lookup *l, struct error *e) {
         int result;
 
         if (*l->region)
                 return 0;
         result = region_of_settings(l, e);
-        if (result == 1)
-                result = region_of_profile(l, e);
-        if (result == 1)
-                result = region_of_metadata(l, e);
-        return result;
+        return result == 1 ? region_of_profile(l, e) : result;
+}
+
+int lookup_region(struct lookup *l, struct error *e) {
+        int result = lookup_configured_region(l, e);
+
+        return result == 1 ? region_of_metadata(l, e) : result;
 }

@@ -20,12 +20,11 @@ static void add(struct buffer *form, const char *name, const char *value) {
         sigv4_encode(value, strlen(value), form);
 }
 
-/* The name must not change: a broker takes another name for another principal. */
+/* The name must not change: a broker takes another name for another principal. Ours goes before all others. */
 static const char *session_name(const struct lookup *l, const struct role *role) {
-        const char *name = role->session_name;
+        const char *name = l->settings->session_name;
 
-        if (!name && l->settings->session_name && *l->settings->session_name)
-                name = l->settings->session_name;
+        name = name && *name ? name : role->session_name;
         name = name ? name : lookup_env(l, "AWS_ROLE_SESSION_NAME");
         return name ? name : default_session_name;
 }
@@ -248,21 +247,28 @@ static int read_web_token(const struct role *role, char **ret, struct error *e) 
                              "read that file.");
 }
 
+/* Where STS is depends on the region. */
+static int find_endpoint(struct lookup *l, char **ret, struct http_url *ret_parts, struct error *e) {
+        const char *named_by;
+
+        if (lookup_region(l, e) < 0 || sts_endpoint(l, ret, &named_by, e) < 0)
+                return -1;
+        if (http_url_parse(*ret, ret_parts))
+                return 0;
+        error_set(e, ERROR_REFUSED, "the endpoint for STS (from %s) is not an http or https URL", named_by);
+        return error_hint(e, "It looks like https://sts.us-east-1.amazonaws.com.");
+}
+
 int source_role(struct lookup *l, const struct role *role, const struct aws_credentials *base,
                 struct aws_credentials *ret, struct error *e) {
         _cleanup_free_ char *endpoint = NULL;
         char *web_token = NULL;
-        const char *named_by;
         struct http_url url = {};
         int result;
 
-        if (check(l, role, e) < 0 || sts_endpoint(l, &endpoint, &named_by, e) < 0)
+        if (check(l, role, e) < 0 || (!base && read_web_token(role, &web_token, e) < 0))
                 return -1;
-        if (!http_url_parse(endpoint, &url)) {
-                error_set(e, ERROR_REFUSED, "the endpoint for STS (from %s) is not an http or https URL", named_by);
-                return error_hint(e, "It looks like https://sts.us-east-1.amazonaws.com.");
-        }
-        result = base ? 0 : read_web_token(role, &web_token, e);
+        result = find_endpoint(l, &endpoint, &url, e);
         if (result == 0)
                 result = ask(l, role, endpoint, &url, web_token, base, ret, e);
         if (web_token)

@@ -15,7 +15,7 @@ int source_metadata(struct lookup *l, struct aws_credentials *ret, struct error 
 int source_process(struct lookup *l, const char *command, const char *words, struct aws_credentials *ret,
                    struct error *e);
 
-/* A role to assume. Settings that are NULL are left out; the session name has a fixed default. */
+/* A role to assume. Settings that are NULL are left out; [aws] session_name goes before this session name. */
 struct role {
         const char *arn, *session_name, *external_id;
         const char *duration_s;         /* 900 to 43200 */

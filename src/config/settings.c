@@ -103,7 +103,7 @@ const struct setting settings[] = {
           .help = "External id, if the role's trust policy asks for one." },
         { .section = "aws", .key = "session_name", .type = SETTING_TEXT, IN_CONFIG(aws_session_name), .least = 2,
           .most = 64, .characters = "A-Za-z0-9+=,.@_-", .example = "pinfeed",
-          .normal_words = "$AWS_ROLE_SESSION_NAME or the profile's, else pinfeed",
+          .normal_words = "role_session_name of the profile, else $AWS_ROLE_SESSION_NAME, else pinfeed",
           .help = "Name of the assumed role's session, as CloudTrail shows it.",
           .details = "It stays the same over restarts and refreshes: Kafka ends a session whose name changes." },
 

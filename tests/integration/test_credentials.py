@@ -114,6 +114,29 @@ def test_keys_of_the_environment(ask):
     assert found.url.startswith("https://kafka.eu-west-1.amazonaws.com/?Action=kafka-cluster%3AConnect&")
 
 
+def test_keys_of_the_environment_may_end(ask, refused):
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=100)
+    assert 90 <= ask(AWS_CREDENTIAL_EXPIRATION=until.isoformat(), **keys).lifetime_s <= 100
+    refused(1, ["AWS_CREDENTIAL_EXPIRATION", "expired at"], AWS_CREDENTIAL_EXPIRATION="2020-01-01T00:00:00Z", **keys)
+    refused(78, ["AWS_CREDENTIAL_EXPIRATION"], AWS_CREDENTIAL_EXPIRATION="soon", **keys)
+
+
+@pytest.mark.parametrize("fill", range(4))
+def test_a_long_source_is_cut_between_characters(ask, fill):
+    profile = "x" * fill + "\N{HOT PEPPER}" * 80
+    found = ask(config=f"[profile {profile}]\nregion = us-east-2\n", credentials=f"[{profile}]\n{KEYS}", AWS_PROFILE=profile,
+                AWS_REGION=None)
+    assert f"profile {profile}".startswith(found.source) and len(found.source.encode()) > 250
+    assert f"profile {profile}".startswith(found.region_source) and len(found.region_source.encode()) > 58
+
+
+def test_a_source_that_is_not_utf8_is_printed_all_the_same(ask, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"[caf\xe9]\n" + KEYS.encode())
+    found = ask(AWS_PROFILE=os.fsdecode(b"caf\xe9"), AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "bytes"))
+    assert found.source == "profile caf?"
+
+
 def test_it_needs_no_configuration_file_but_one_that_is_named(pinfeeds, tmp_path):
     env = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
     pinfeeds(env=env).run("--token", config=False).expect_exit(0)
@@ -134,6 +157,16 @@ def test_no_region_is_refused_with_what_to_set(refused):
     keys = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}
     refused(78, ["AWS_REGION", "[aws] region"], AWS_REGION=None, **keys)
     refused(78, ["AWS_REGION"], AWS_REGION="no/region", **keys)
+
+
+@pytest.mark.parametrize("env, words", [
+    ({"AWS_ACCESS_KEY_ID": "A"}, ["AWS_SECRET_ACCESS_KEY is not"]),
+    ({"AWS_PROFILE": "nope"}, ["profile nope", "AWS_PROFILE"]),
+    ({"AWS_PROFILE": "dev"}, ["profile dev", "SSO"]),
+])
+def test_a_missing_region_does_not_hide_a_broken_identity(refused, metadata, env, words):
+    metadata.refuse()
+    refused(78, words, metadata, config="[profile dev]\nsso_account_id = 1\nsso_role_name = y\n", AWS_REGION=None, **env)
 
 
 # ---- instance metadata -------------------------------------------------------------------------------------------------
@@ -259,6 +292,8 @@ def test_container_tokens(ask, refused, tmp_path):
         refused(78, ["401"], container, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "token")
         refused(78, ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "No such file"], container,
                 AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "missing")
+        (tmp_path / "token").write_text("Bearer one\n")
+        ask(container, AWS_CONTAINER_AUTHORIZATION_TOKEN=None, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "token")
     with Container(authorization="eyJ.eyJ.sig") as container:
         (tmp_path / "token").write_text("eyJ.eyJ.sig\n")
         ask(container, AWS_CONTAINER_AUTHORIZATION_TOKEN=None, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=tmp_path / "token")
@@ -339,8 +374,8 @@ def test_faults_of_sts(refused, base_sts, fault, code, words):
     refused(code, ["STS", ROLE, *words], base_sts, credentials=f"[default]\n{KEYS}", aws={"role_arn": ROLE})
 
 
-class TlsSts(Sts):
-    """An STS behind a certificate that no system's store knows."""
+class Tls:
+    """Puts a server behind a certificate that no system's store knows."""
     def __init__(self, directory, **kwargs):
         super().__init__(**kwargs)
         self.certificates = make_certificates(directory)
@@ -355,6 +390,21 @@ class TlsSts(Sts):
         super().start()
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         return self
+
+
+class TlsSts(Tls, Sts):
+    pass
+
+
+class TlsContainer(Tls, Container):
+    pass
+
+
+def test_a_container_is_trusted_only_with_a_certificate_that_is(ask, refused, tmp_path):
+    with TlsContainer(tmp_path) as container:
+        refused(1, ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "certificate", "AWS_CA_BUNDLE"], container)
+        assert not container.requests
+        ask(container, AWS_CA_BUNDLE=container.certificates.ca)
 
 
 def test_sts_is_trusted_only_with_a_certificate_that_is(ask, refused, tmp_path):
@@ -427,15 +477,25 @@ def alive(pid):
         return False
 
 
-# ---- patience --------------------------------------------------------------------------------------------------------
-
-def alive(pid):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_credential_process_ends_with_pinfeed(pinfeeds, tmp_path, number):
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = sleep 100 & echo $! $$ >{tmp_path}/pids; wait\n")
+    pinfeed = pinfeeds(env={"AWS_REGION": "eu-west-1", "AWS_CONFIG_FILE": tmp_path / "config"})
+    pinfeed.start("--token", config=False)
+    wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith("\n"), 10, "it runs")
+    pids = (tmp_path / "pids").read_text().split()
     try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        assert len(pids) == 2 and all(alive(p) for p in pids)
+        pinfeed.send_signal(number)
+        pinfeed.expect_exit(-number, deadline_s=10)
+        assert pinfeed.stdout == ""
+        wait_until(lambda: not any(alive(p) for p in pids), 5, "the command and its child are gone")
+    finally:
+        for pid in filter(alive, pids):
+            os.kill(int(pid), signal.SIGKILL)
 
+
+# ---- patience --------------------------------------------------------------------------------------------------------
 
 def test_whoever_does_not_come_to_an_end_is_given_up_in_time(pinfeeds, tmp_path):
     """All at once, as each takes its time."""
@@ -455,7 +515,7 @@ def test_whoever_does_not_come_to_an_end_is_given_up_in_time(pinfeeds, tmp_path)
     cases = [       # server, environment, options, at most so long, words
         (hanging_imds, region, [], 15, ["IMDS", "timed out", "hop limit", "AWS_EC2_METADATA_DISABLED"]),
         (dripping_imds, region, [], 15, ["IMDS", "timed out"]),
-        (slow_imds, {}, [], 15, ["IMDS", "AWS_REGION"]),
+        (slow_imds, keys, [], 15, ["IMDS", "AWS_REGION"]),
         (hanging_sts, {**region, **keys}, [role], 25, ["STS", "timed out", ROLE]),
         (dripping_sts, {**region, **keys}, [role], 25, ["STS", "timed out", ROLE]),
         (dripping_container, region, [], 25, ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "timed out"]),

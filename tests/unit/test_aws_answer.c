@@ -68,17 +68,20 @@ static void a_metadata_code_other_than_success_is_a_refusal(void **state) {
         assert_null(c.access_key_id);
 }
 
+#define TOKEN ",\"Token\":\"t\""
+#define ENDS ",\"Expiration\":\"2026-11-20T12:15:00Z\"}"
+
 static void answers_that_cannot_be_used_are_described_not_echoed(void **state) {
         static const char *const texts[] = {
                 "", "SECRET", "{\"SecretAccessKey\":\"SECRET", "[\"SECRET\"]", "{}", "\"SECRET\"",
-                "{\"AccessKeyId\":\"SECRET\"}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":7}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Expiration\":\"SECRET\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Expiration\":12}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":[\"SECRET\"]}",
-                "{\"AccessKeyId\":\"A SECRET\",\"SecretAccessKey\":\"SECRET\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\\n\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"SECRET SECRET\"}",
-                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\"} SECRET",
+                "{\"AccessKeyId\":\"SECRET\"}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":7" TOKEN ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":\"SECRET\"}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"t\",\"Expiration\":12}",
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":[\"SECRET\"]" ENDS,
+                "{\"AccessKeyId\":\"A SECRET\",\"SecretAccessKey\":\"SECRET\"" TOKEN ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\\n\"" TOKEN ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"SECRET SECRET\"" ENDS,
+                "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"SECRET\"" TOKEN ENDS " SECRET",
         };
 
         (void) state;
@@ -200,6 +203,12 @@ static void text_for_messages_is_one_clean_line(void **state) {
         assert_string_equal(small, "12345\xc3\xa9");
         answer_clean("123456\xc3\xa9", small, sizeof small);
         assert_string_equal(small, "123456");
+        answer_clean("1\xff\xc3\xe9 \xe2\x82", small, sizeof small);
+        assert_string_equal(small, "1??? ??");
+        answer_clean("\xed\xa0\x80\xc0\x80", small, sizeof small);
+        assert_string_equal(small, "?????");
+        answer_clean("1\xe2\x82\xac\xf0\x9f\x98\x80", small, sizeof small);
+        assert_string_equal(small, "1\xe2\x82\xac");
 }
 
 int main(void) {

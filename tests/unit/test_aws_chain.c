@@ -33,7 +33,7 @@ static int look(struct script *s, const struct aws_settings *settings, struct aw
         *e = (struct error) {};
         *ret = (struct aws_credentials) {};
         lookup_begin(&l, &world, settings, -1);
-        result = lookup_region(&l, e) < 0 ? -1 : lookup_credentials(&l, ret, e);
+        result = lookup_identity(&l, ret, e);
         lookup_end(&l);
         assert_true(result == 0 || result == -1);
         return result;
@@ -143,7 +143,7 @@ static void a_broken_source_never_falls_through(void **state) {
 
         answer_imds(s, JSON("IMDS", LATER));
         script_set(s, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/c");
-        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/c");
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9 ");
         script_set(s, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent/jwt");
         REFUSE(s, ERROR_REFUSED, "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN");
         script_set(s, "AWS_ROLE_ARN", ARN);
@@ -157,6 +157,38 @@ static void a_broken_source_never_falls_through(void **state) {
         script_set(s, "AWS_SECRET_ACCESS_KEY", "S3CR3T");
         REFUSE(s, ERROR_REFUSED, "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not");
         assert_int_equal(asked(s, "GET " ROLES), 0);
+}
+
+static void a_missing_region_does_not_hide_a_broken_identity(void **state) {
+        struct script *s = *state;
+
+        script_set(s, "AWS_REGION", "");
+        script_set(s, "AWS_EC2_METADATA_DISABLED", "");
+        script_profiles(s, "[profile sso]\nsso_account_id = 1\nsso_role_name = x\n[profile web]\nrole_arn = " ARN "\n"
+                           "web_identity_token_file = /nonexistent/jwt\n", "[half]\naws_access_key_id = X\n");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "sso" }, ERROR_REFUSED, "profile sso", "SSO");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "half" }, ERROR_REFUSED, "profile half", "no aws_secret_access_key");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "web" }, ERROR_REFUSED, "profile web", "/nonexistent/jwt");
+        script_set(s, "AWS_PROFILE", "nope");
+        REFUSE(s, ERROR_REFUSED, "profile nope", "AWS_PROFILE");
+        script_set(s, "AWS_PROFILE", "");
+        script_set(s, "AWS_ACCESS_KEY_ID", "ENV");
+        REFUSE(s, ERROR_REFUSED, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not");
+        assert_string_equal(s->asked, "");
+}
+
+static void a_region_from_imds_is_asked_for_before_sts(void **state) {
+        struct script *s = *state;
+
+        script_set(s, "AWS_REGION", "");
+        script_profiles(s, "", "[base]\n" KEYS("BASE"));
+        answer_imds(s, "");
+        answer(s, (struct answer) { "GET " IMDS "/latest/meta-data/placement/region", NULL, NULL, 200, "eu-west-1", 0, 0 });
+        answer(s, (struct answer) { STS_URL, NULL, NULL, 200, STS_ANSWER("AssumeRole", "ROLE"), 0, 0 });
+        expect_with(s, &(struct aws_settings) { .role_arn = ARN, .profile = "base" }, "ROLE", "[aws] role_arn (role " ARN ")");
+        expect_with(s, &(struct aws_settings) { .profile = "base" }, "BASE", "profile base");
+        s->answers[3].status = 404;
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "base" }, ERROR_REFUSED, "region", "IMDS", "AWS_REGION");
 }
 
 static void blank_variables_count_as_unset(void **state) {
@@ -195,6 +227,23 @@ static void environment_keys_may_have_a_session_token(void **state) {
         aws_credentials_wipe(&c);
         script_set(s, "AWS_SECRET_ACCESS_KEY", "\"S3CR3T\" # quoted");
         REFUSE(s, ERROR_REFUSED, "environment", "AWS_ACCESS_KEY_ID", "quotes");
+}
+
+static void environment_keys_end_when_the_environment_says(void **state) {
+        struct script *s = *state;
+        struct aws_credentials c;
+        struct error e;
+
+        script_set(s, "AWS_ACCESS_KEY_ID", "ENV");
+        script_set(s, "AWS_SECRET_ACCESS_KEY", "S3CR3T");
+        script_set(s, "AWS_CREDENTIAL_EXPIRATION", "2026-11-20T12:01:00+00:00");
+        assert_int_equal(look(s, &(struct aws_settings) {}, &c, &e), 0);
+        assert_true(c.expires_s == s->now_s + 60);
+        aws_credentials_wipe(&c);
+        s->now_s += 60;
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CREDENTIAL_EXPIRATION", "expired at 2026-11-20T12:01:00Z");
+        script_set(s, "AWS_CREDENTIAL_EXPIRATION", "tomorrow");
+        REFUSE(s, ERROR_REFUSED, "AWS_CREDENTIAL_EXPIRATION", "not a time");
 }
 
 static void keys_from_two_files_are_not_mixed(void **state) {
@@ -238,6 +287,17 @@ static void what_is_not_supported_is_named(void **state) {
         REFUSE_WITH(s, &(struct aws_settings) { .profile = "c" }, ERROR_REFUSED, "profile c", "profile a", "SSO");
         REFUSE_WITH(s, &(struct aws_settings) { .profile = "d" }, ERROR_REFUSED, "profile d", "login_session");
         REFUSE_WITH(s, &(struct aws_settings) { .profile = "e" }, ERROR_REFUSED, "profile e", "MFA");
+}
+
+static void half_of_sso_beside_another_source_does_not_count(void **state) {
+        struct script *s = *state;
+
+        script_profiles(s, "[default]\nsso_session = x\n[profile start]\nsso_start_url = x\n"
+                           "[profile whole]\nsso_account_id = 1\nsso_role_name = x\n",
+                        "[default]\n" KEYS("DEFAULT") "[start]\n" KEYS("START") "[whole]\n" KEYS("WHOLE"));
+        expect(s, "DEFAULT", "profile default");
+        expect_with(s, &(struct aws_settings) { .profile = "start" }, "START", "profile start");
+        REFUSE_WITH(s, &(struct aws_settings) { .profile = "whole" }, ERROR_REFUSED, "profile whole", "SSO");
 }
 
 /* ---- roles ---- */
@@ -365,8 +425,10 @@ static void session_names_are_static_and_the_nearest_setting_counts(void **state
         assert_non_null(strstr(s->last_body, "&RoleSessionName=environments"));
         expect_with(s, &named, "ROLE", "[aws] role_arn (role " ARN ")");
         assert_non_null(strstr(s->last_body, "&RoleSessionName=mine"));
-        expect_with(s, &own, "ROLE", "profile dev (role " ARN ")");
+        expect_with(s, &(struct aws_settings) { .profile = "dev" }, "ROLE", "profile dev (role " ARN ")");
         assert_non_null(strstr(s->last_body, "&RoleSessionName=profiles"));
+        expect_with(s, &own, "ROLE", "profile dev (role " ARN ")");
+        assert_non_null(strstr(s->last_body, "&RoleSessionName=mine"));
 }
 
 static void sts_refusals_are_passed_on_in_its_own_words(void **state) {
@@ -585,6 +647,9 @@ static void container_tokens_come_from_variable_or_file_read_anew(void **state) 
         script_file(s, "token", "second");
         expect(s, "C", "container (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
         assert_non_null(strstr(s->last_headers, "Authorization: second\n"));
+        script_file(s, "token", "Basic abc\n");
+        expect(s, "C", "container (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
+        assert_non_null(strstr(s->last_headers, "Authorization: Basic abc\n"));
         script_file(s, "token", "a\r\nX: S3CR3T");
         REFUSE(s, ERROR_REFUSED, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
         script_set(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "");
@@ -618,6 +683,25 @@ static void container_refusals_are_passed_on(void **state) {
         expect(s, "C", "container (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
         s->answers[0] = (struct answer) { "GET http://localhost/c", NULL, NULL, 200, "S3CR3T", 0, 0 };
         REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "not JSON");
+        s->answers[0].body = "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S3CR3T\",\"Token\":\"S3CR3T\"}";
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "the answer has no Expiration");
+        s->answers[0].body = "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S3CR3T\",\"Expiration\":\"" LATER "\"}";
+        REFUSE(s, ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "the answer has no Token");
+}
+
+static void messages_name_the_host_of_a_container_not_its_path(void **state) {
+        static const struct answer answers[] = {
+                { "GET http://[::1]:80/S3CR3T?S3CR3T", NULL, NULL, 0, NULL, 0, 0 },
+                { "GET http://[::1]:80/S3CR3T?S3CR3T", NULL, NULL, 404, "", 0, 0 },
+                { "GET http://[::1]:80/S3CR3T?S3CR3T", NULL, NULL, 200, "", 0, 0 },
+        };
+        struct script *s = *state;
+
+        script_set(s, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://[::1]:80/S3CR3T?S3CR3T");
+        for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+                s->answers[0] = answers[i];
+                REFUSE(s, i == 1 ? ERROR_REFUSED : ERROR_UNREACHABLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://[::1]");
+        }
 }
 
 /* ---- IMDS ---- */
@@ -663,6 +747,8 @@ static void imds_faults_name_imds(void **state) {
         REFUSE(s, ERROR_UNREACHABLE, "IMDS", "Failed");
         s->answers[2].body = "{\"SecretAccessKey\":\"S3CR3T";
         REFUSE(s, ERROR_UNREACHABLE, "IMDS", "not JSON", "AWS_PROFILE");
+        s->answers[2].body = "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S3CR3T\",\"Token\":\"S3CR3T\"}";
+        REFUSE(s, ERROR_UNREACHABLE, "IMDS", "the answer has no Expiration");
         s->answers[1].status = 404;
         REFUSE(s, ERROR_REFUSED, "no IAM role", "IMDS", "instance profile", "AWS_PROFILE");
         s->answers[1] = (struct answer) { "GET " ROLES, NULL, NULL, 200, "<html>\n", 0, 0 };
@@ -740,6 +826,23 @@ static void a_command_that_fails_is_named_with_its_last_words(void **state) {
         script_profiles(s, "[default]\ncredential_process = echo S3CR3T; echo one >&2; printf 'token "
                            "\\033[1mlapsed\\n' >&2; exit 4\n", "");
         REFUSE(s, ERROR_UNREACHABLE, "credential_process of profile default", "exit status 4", "token [1mlapsed");
+}
+
+static void a_command_cannot_carry_secrets_into_a_message(void **state) {
+        static const char *const commands[] = {
+                "echo '{\"SecretAccessKey\": \"S3CR3T\"}'", "echo '{\"sessionToken\": \"S3CR3T\"}'",
+                "echo ACCESSKEYID=S3CR3T", "echo + AWS_SECRET_ACCESS_KEY=S3CR3T", "printf 'sessionToken:\\nS3CR3T\\n'",
+                /* The name lies before what is kept of it. */
+                "printf 'SessionToken: %09999dS3CR3T' 0", "printf 'SessionToken: %05000dS3CR3T' 0; printf '%05000dS3CR3T' 0",
+        };
+        struct script *s = *state;
+
+        for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+                _cleanup_free_ char *config = mem_format("[default]\ncredential_process = (%s) >&2; exit 4\n", commands[i]);
+
+                script_profiles(s, config, "");
+                REFUSE(s, ERROR_UNREACHABLE, "credential_process of profile default", "exit status 4)");
+        }
 }
 
 static void commands_that_cannot_do_better_are_refused(void **state) {
@@ -835,13 +938,17 @@ int main(void) {
                 TEST(sources_are_asked_in_the_sdks_order),
                 TEST(a_profile_without_credentials_leaves_them_to_the_next_source),
                 TEST(a_broken_source_never_falls_through),
+                TEST(a_missing_region_does_not_hide_a_broken_identity),
+                TEST(a_region_from_imds_is_asked_for_before_sts),
                 TEST(blank_variables_count_as_unset),
                 TEST(no_credentials_at_all_says_where_they_were_sought),
                 TEST(environment_keys_may_have_a_session_token),
+                TEST(environment_keys_end_when_the_environment_says),
                 TEST(keys_from_two_files_are_not_mixed),
                 TEST(files_are_found_in_the_home_directory),
                 TEST(a_malformed_file_is_named_and_not_echoed),
                 TEST(what_is_not_supported_is_named),
+                TEST(half_of_sso_beside_another_source_does_not_count),
                 TEST(a_role_is_assumed_with_its_source_profile),
                 TEST(roles_hop_over_several_profiles),
                 TEST(a_profile_may_be_its_own_source_but_loops_are_refused),
@@ -862,6 +969,7 @@ int main(void) {
                 TEST(container_tokens_come_from_variable_or_file_read_anew),
                 TEST(a_relative_uri_goes_before_a_full_one),
                 TEST(container_refusals_are_passed_on),
+                TEST(messages_name_the_host_of_a_container_not_its_path),
                 TEST(imds_asks_for_a_new_session_token_on_401),
                 TEST(imds_401_for_ever_ends),
                 TEST(imds_is_asked_once_more_on_5xx),
@@ -872,6 +980,7 @@ int main(void) {
                 TEST(a_command_runs_through_the_shell_and_goes_on_over_lines),
                 TEST(a_command_has_no_terminal_and_no_file_of_ours),
                 TEST(a_command_that_fails_is_named_with_its_last_words),
+                TEST(a_command_cannot_carry_secrets_into_a_message),
                 TEST(commands_that_cannot_do_better_are_refused),
                 TEST(a_child_that_a_command_leaves_behind_is_not_waited_for),
                 TEST(a_command_that_floods_stderr_does_no_harm),
