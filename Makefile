@@ -140,7 +140,8 @@ integration: $(BUILD)/pinfeed $(SIGN)       ## run the tests against a real Mari
 	$(Q)$(PYTEST) -m 'not long and not soak' $(PYTEST_ARGS)
 
 .PHONY: check-long
-check-long: $(BUILD)/pinfeed                ## what takes long and belongs to every CI run all the same
+check-long: $(BUILD)/pinfeed $(SIGN)        ## what takes long and belongs to every CI run all the same
+	$(Q)scripts/install-deps --old-kafka
 	$(Q)$(PYTEST) -m long $(PYTEST_ARGS)
 
 .PHONY: soak
