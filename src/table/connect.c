@@ -140,7 +140,7 @@ void database_close(struct database *db) {
 
 void database_cancel(struct database *db) {
         atomic_store(&db->cancelled, true);
-        shutdown(db->socket, SHUT_RDWR);
+        socket_cut(db->socket);
 }
 
 /* ---- queries ---- */

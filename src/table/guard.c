@@ -21,6 +21,11 @@ struct guard {
         _Atomic bool *gave_up;
 };
 
+void socket_cut(int socket) {
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &(struct linger) { .l_onoff = 1 }, sizeof(struct linger));
+        shutdown(socket, SHUT_RDWR);
+}
+
 /* Sleeps; returns false when it is time to stop. */
 static bool sleep_ms(struct guard *g, unsigned ms) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) ms * 1000;
@@ -46,7 +51,7 @@ static void *watch(void *arg) {
                 if (now == before && now % 2 == 1 && !database_answers(&g->login)
                     && atomic_load_explicit(g->calls, memory_order_relaxed) == now) {
                         atomic_store(g->gave_up, true);
-                        shutdown(g->socket, SHUT_RDWR);
+                        socket_cut(g->socket);
                 }
                 before = now;
         }

@@ -1,5 +1,4 @@
 #include <string.h>
-#include <sys/socket.h>
 
 #include "room.h"
 
@@ -165,7 +164,7 @@ bool table_reader_close(struct table_reader *r) {
                 return true;
         db = r->db;
         if (!r->at_end) {               /* freeing would read all that is still to come, else */
-                shutdown(db->socket, SHUT_RDWR);
+                socket_cut(db->socket);
                 db->broken = true;
         }
         mysql_free_result(r->result);

@@ -58,6 +58,9 @@ bool database_answers(const struct table_login *login);
 /* ---- guard.c --------------------------------------------------------------------------------------------------- */
 
 struct guard;
+/* Ends a connection from any thread: calls in it fail. Its close will be a reset: a server whose query has more to say
+ * would hold its snapshot and its locks until its time-out, else. */
+void socket_cut(int socket);
 /* Watches `calls`; cuts `socket` and sets `gave_up`. `login` must outlive the guard. */
 struct guard *guard_start(const struct table_login *login, int socket, _Atomic uint64_t *calls, _Atomic bool *gave_up);
 void guard_stop(struct guard *g);       /* waits for a log-in that is under way; safe on NULL */

@@ -182,6 +182,14 @@ def test_a_silence_longer_than_a_transaction_comes_from_the_table(feed):
                 expected_rows(feed.mariadb, feed.database, "t", "k", where="k NOT BETWEEN 130 AND 170"), "t")
 
 
+def test_a_stopped_replay_leaves_no_query_behind(feed, mariadb):
+    """It would hold its snapshot and keep others from altering the table."""
+    feed.start("--set=replay.rate=200").flowing(50)
+    assert feed.pinfeed.stop() == 0
+    wait_until(lambda: not [row for row in mariadb.execute("SHOW FULL PROCESSLIST", database=None)
+                            if row[1] == mariadb.user], 5, "no connection of pinfeed is left")
+
+
 # ---- itself ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("do", ["produce:before:250:stop", "offsets:after:3:stop",
