@@ -3,7 +3,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "pinfeed/emulate.h"
 #include "pinfeed/job.h"
+#include "pinfeed/replay.h"
 
 static int load_config(const struct options *o, struct config *c, unsigned needs, struct error *e) {
         if (config_read_file(c, o->config_file, !o->config_file_named, e) < 0)
@@ -47,9 +49,9 @@ static int run_token(const struct config *c, struct error *e) {
 static int run_job(const struct options *o, const struct config *c, struct service *s, struct error *e) {
         switch (o->job) {
         case JOB_EMULATE:
-                return job_emulate(c, s, e);
+                return emulate_run(c, s, e);
         case JOB_REPLAY:
-                return job_replay(c, o, s, stdout, e);
+                return replay_run(c, o, s, stdout, e);
         case JOB_CHECK:
                 return job_check(c, s, o->json, stdout, e);
         case JOB_CREATE_TOPICS:

@@ -1,8 +1,8 @@
 /* base: what every room shares: errors, buffers, rows, counters, time.
  *
  * Conventions of the whole program:
- *  - A function that can fail returns int: 0 is done, -1 failed (the last argument, a struct error, says why),
- *    a positive number is a named condition that the caller handles.
+ *  - A function that can fail returns int: 0 is done, -1 failed (the last argument, a struct error, says why). One that
+ *    has more to say returns an enum that names its outcomes. Being told to stop is a failure of class ERROR_STOPPED.
  *  - `ret_` arguments are written only on success.
  *  - An error is worded where it happens and logged once, at the top (main).
  *  - Memory that can't be had ends the process (abort): a restart is the only cure for it.
@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* ---- errors ------------------------------------------------------------------------------------------------ */
 
@@ -28,6 +29,7 @@ enum error_class {
         ERROR_USAGE,            /* exit 2: the command line is wrong */
         ERROR_TAKEN_OVER,       /* exit 3: another instance took over */
         ERROR_REFUSED,          /* exit 78: wrong configuration or refused permission; a restart won't help */
+        ERROR_STOPPED,          /* told to stop, which is no failure: exit 0, unless the job says otherwise */
 };
 
 struct error {
@@ -42,6 +44,8 @@ int error_set(struct error *e, enum error_class class, const char *format, ...) 
 int error_hint(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Puts words in front of `what`, such as which stream it was. Always returns -1. */
 int error_prefix(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Says that what was under way was left because a stop was asked for. Always returns -1. */
+int error_stopped(struct error *e);
 /* The process's exit code for an error (see enum error_class). */
 int error_exit_code(const struct error *e);
 
@@ -79,6 +83,8 @@ void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((for
 const char *buffer_string(struct buffer *b);
 void buffer_free(struct buffer *b);             /* safe on {0} and twice */
 void buffer_wipe_and_free(struct buffer *b);    /* the same for secrets */
+#define _cleanup_buffer_ _cleanup_(buffer_free)
+#define _cleanup_secret_ _cleanup_(buffer_wipe_and_free)
 
 /* ---- text: names as people type them ------------------------------------------------------------------------- */
 
@@ -157,6 +163,11 @@ double tally_latency_ms(const struct tally_snapshot *earlier, const struct tally
 
 uint64_t clock_monotonic_us(void);
 int64_t clock_wall_ms(void);            /* since 1970, UTC */
+/* A monotonic moment as pthread_cond_clockwait(…, CLOCK_MONOTONIC, …) and its like want it. */
+struct timespec clock_timespec(uint64_t monotonic_us);
+/* Milliseconds until a monotonic moment, rounded up; 0 when it has passed, never more than `most_ms`: the time limit of
+ * one slice of a longer wait. */
+int clock_left_ms(uint64_t until_us, int most_ms);
 /* `YYYY-MM-DDTHH:MM:SSZ`, 20 characters for the years 0 to 9999; safe past 2038. */
 void clock_format_utc(int64_t epoch_s, char ret[static 32]);
 

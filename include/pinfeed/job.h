@@ -1,4 +1,4 @@
-/* job: what a user can ask for. Each job joins the rooms below; main picks one and runs it.
+/* job: the small things that a user can ask for: check, create topics, token.
  *
  * All return 0, or -1 with the error that ends the program (base.h says which exit code that is).
  */
@@ -10,14 +10,6 @@
 #include "aws.h"
 #include "config.h"
 #include "service.h"
-
-/* Sends randomly drawn posts until it is stopped, or [emulate] posts were sent. */
-int job_emulate(const struct config *config, struct service *service, struct error *e);
-
-/* Sends every row of the streams to their topics, once; goes on where an earlier run ended. One JSON object to `out`:
- * what was sent, or, with --dry-run, what would be. */
-int job_replay(const struct config *config, const struct options *options, struct service *service, FILE *out,
-               struct error *e);
 
 /* Verifies everything that emulate needs, sends nothing; one line a finding to `out`, or one JSON object. */
 int job_check(const struct config *config, struct service *service, bool json, FILE *out, struct error *e);

@@ -1,7 +1,6 @@
 #include "pinfeed/base.h"
 
 #include <stdio.h>
-#include <time.h>
 
 uint64_t clock_monotonic_us(void) {
         struct timespec t;
@@ -15,6 +14,16 @@ int64_t clock_wall_ms(void) {
 
         clock_gettime(CLOCK_REALTIME, &t);
         return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct timespec clock_timespec(uint64_t monotonic_us) {
+        return (struct timespec) { (time_t) (monotonic_us / 1000000), (long) (monotonic_us % 1000000) * 1000 };
+}
+
+int clock_left_ms(uint64_t until_us, int most_ms) {
+        uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us + 999) / 1000 : 0;
+
+        return left_ms < (uint64_t) most_ms ? (int) left_ms : most_ms;
 }
 
 void clock_format_utc(int64_t epoch_s, char ret[static 32]) {

@@ -38,9 +38,14 @@ int error_prefix(struct error *e, const char *format, ...) {
         return -1;
 }
 
+int error_stopped(struct error *e) {
+        return error_set(e, ERROR_STOPPED, "stopped");
+}
+
 int error_exit_code(const struct error *e) {
         switch (e->class) {
         case ERROR_NONE:
+        case ERROR_STOPPED:
                 return 0;
         case ERROR_USAGE:
                 return 2;

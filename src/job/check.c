@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "draw.h"
+#include "pinfeed/emulate.h"
 #include "pinfeed/job.h"
 
 enum { STOP_TIMEOUT_MS = 20000 };
@@ -38,15 +38,7 @@ static int stopped(int r, struct error *e) {
 
 /* Whether emulate could draw from the tables. */
 static void check_draw(struct check *k, struct error *e) {
-        struct posts *posts = NULL;
-        struct draw *draw = NULL;
-        int r = posts_open(k->streams, &k->connection, &posts, e);
-
-        if (r == 0)
-                r = draw_open(posts, k->streams, &k->connection, &draw, e);
-        finding(k, "posts", stopped(r, e) < 0 ? e : NULL, "can be drawn");
-        draw_close(draw);
-        posts_close(posts);
+        finding(k, "posts", stopped(emulate_can_draw(k->streams, &k->connection, e), e) < 0 ? e : NULL, "can be drawn");
 }
 
 static void check_mysql(struct check *k, struct error *e) {

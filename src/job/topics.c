@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "pinfeed/job.h"
-#include "session.h"
+#include "pinfeed/session.h"
 
 enum { CREATE_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 20000 };
 

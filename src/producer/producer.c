@@ -247,18 +247,11 @@ static void *destroy_run(void *rk) {
 }
 
 int handle_destroy(rd_kafka_t *rk, int timeout_ms) {
-        struct timespec until;
+        struct timespec until = clock_timespec(clock_monotonic_us() + (uint64_t) timeout_ms * 1000);
         pthread_t thread;
 
         if (pthread_create(&thread, NULL, destroy_run, rk) != 0)
                 return 1;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += timeout_ms / 1000;
-        until.tv_nsec += (long) (timeout_ms % 1000) * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-                until.tv_sec++;
-                until.tv_nsec -= 1000000000;
-        }
         return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0;
 }
 

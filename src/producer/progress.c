@@ -7,12 +7,6 @@
 /* One call waits this long at most, so that the worker can say that it is alive. */
 enum { SLICE_MS = 1000, READER_END_MS = 10000 };
 
-static int slice_ms(uint64_t until_us) {
-        uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us) / 1000 : 0;
-
-        return left_ms < SLICE_MS ? (int) left_ms + 1 : SLICE_MS;
-}
-
 static bool code_is_passing(rd_kafka_resp_err_t code) {
         switch ((int) code) {
         case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
@@ -89,7 +83,7 @@ static int fetch_until(struct producer *p, rd_kafka_t *reader, const char *group
                        char **ret_text, int64_t *ret_offset, struct error *e) {
         rd_kafka_resp_err_t code;
 
-        while ((code = fetch(reader, topic, slice_ms(until_us), ret_text, ret_offset))) {
+        while ((code = fetch(reader, topic, clock_left_ms(until_us, SLICE_MS), ret_text, ret_offset))) {
                 if (!code_is_passing(code) || !producer_alive(p) || clock_monotonic_us() >= until_us)
                         return reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
                 rd_kafka_poll(p->rk, 50);
@@ -125,7 +119,7 @@ static rd_kafka_event_t *await_event(struct producer *p, rd_kafka_queue_t *queue
         rd_kafka_event_t *event;
 
         do
-                event = rd_kafka_queue_poll(queue, slice_ms(until_us));
+                event = rd_kafka_queue_poll(queue, clock_left_ms(until_us, SLICE_MS));
         while (!event && producer_alive(p) && clock_monotonic_us() < until_us);
         return event;
 }

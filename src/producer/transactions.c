@@ -8,12 +8,6 @@
 /* One call waits this long at most, so that the worker can say that it is alive. */
 enum { SLICE_MS = 1000 };
 
-static int slice_ms(uint64_t until_us) {
-        uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us) / 1000 : 0;
-
-        return left_ms < SLICE_MS ? (int) left_ms + 1 : SLICE_MS;
-}
-
 /* Words a transactional error and says what the caller must do about it (see producer.h). */
 static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_action action, const char *what, struct error *e) {
         bool abortable;
@@ -55,7 +49,7 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
         rd_kafka_error_t *error;
 
-        while ((error = rd_kafka_init_transactions(p->rk, slice_ms(until_us))))
+        while ((error = rd_kafka_init_transactions(p->rk, clock_left_ms(until_us, SLICE_MS))))
                 if (!again(p, error, until_us, true))
                         return settle(p, error, REASON_TRANSACTION, "Kafka does not begin transactions", e), -1;
         return 0;
@@ -71,7 +65,7 @@ int producer_abort(struct producer *p, int timeout_ms, struct error *e) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
         rd_kafka_error_t *error;
 
-        while ((error = rd_kafka_abort_transaction(p->rk, slice_ms(until_us))))
+        while ((error = rd_kafka_abort_transaction(p->rk, clock_left_ms(until_us, SLICE_MS))))
                 if (!again(p, error, until_us, false))
                         return settle(p, error, REASON_TRANSACTION, "a transaction can't be aborted", e), -1;
         return 0;
@@ -156,7 +150,7 @@ static struct offsets_call *offsets_start(struct producer *p, const struct produ
 /* Waits for half a second at most. */
 static bool offsets_wait(struct offsets_call *c) {
         uint64_t until_us = clock_monotonic_us() + 500000;
-        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        struct timespec until = clock_timespec(until_us);
         bool done;
 
         pthread_mutex_lock(&c->lock);
@@ -222,7 +216,7 @@ int producer_commit(struct producer *p, const struct producer_progress *progress
         r = send_progress(p, progress, until_us, e);
         if (r != 0)
                 return r;
-        while ((error = rd_kafka_commit_transaction(p->rk, slice_ms(until_us))))
+        while ((error = rd_kafka_commit_transaction(p->rk, clock_left_ms(until_us, SLICE_MS))))
                 if (!again(p, error, until_us, false))
                         return settle(p, error, REASON_WRITE, "a transaction can't be committed", e);
         return 0;

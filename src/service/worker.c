@@ -78,7 +78,7 @@ void worker_expect_ms(struct worker *w, unsigned ms) {
 
 bool worker_sleep_ms(struct worker *w, unsigned ms) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) ms * 1000;
-        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        struct timespec until = clock_timespec(until_us);
         struct crew *c = w->crew;
 
         /* The watchdog counts from the sleep's end, as the thread may wake late. */

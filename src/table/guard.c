@@ -29,7 +29,7 @@ void socket_cut(int socket) {
 /* Sleeps; returns false when it is time to stop. */
 static bool sleep_ms(struct guard *g, unsigned ms) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) ms * 1000;
-        struct timespec until = { (time_t) (until_us / 1000000), (long) (until_us % 1000000) * 1000 };
+        struct timespec until = clock_timespec(until_us);
         bool go_on;
         int r = 0;
 

@@ -1,5 +1,5 @@
 /* Whatever a file of the state directory holds: no list of keys, or one; nothing else happens. */
-#include "job/inflight.h"
+#include "emulate/inflight.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

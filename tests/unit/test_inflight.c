@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "job/inflight.h"
+#include "emulate/inflight.h"
 
 static char directory[] = "/tmp/pinfeed-inflight-XXXXXX";
 

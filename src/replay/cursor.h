@@ -6,8 +6,8 @@
  *    "bounded":{"id":HEX, … as main …}}                               (bounded: only if there was such a run)
  * KEY is the key's text, or "0x" and its bytes in hex when it isn't plain UTF-8 or begins with "0x".
  */
-#ifndef PINFEED_JOB_CURSOR_H
-#define PINFEED_JOB_CURSOR_H
+#ifndef PINFEED_REPLAY_CURSOR_H
+#define PINFEED_REPLAY_CURSOR_H
 
 #include <sys/types.h>
 

@@ -1,8 +1,8 @@
-/* emulate's sending: batches of posts, drawn, fetched over connections that may break, and each sent at its moment. */
+/* Sending: batches of posts, drawn, fetched over connections that may break, and each sent at its moment. */
 #include <math.h>
 #include <string.h>
 
-#include "emulate.h"
+#include "room.h"
 
 enum {
         BATCH_MS = 50,                  /* how far ahead posts are fetched */
@@ -45,7 +45,7 @@ static int send_record(struct emulate *m, struct stream *st, const struct drawn 
 /* All three records of a post, whether or not a stop is asked for. 1: time is up, the post stays in the file. */
 static int send_post(struct emulate *m, struct drawn *d, struct error *e) {
         underway_begin(d->post);
-        for (size_t i = 0; i < POSTS_STREAMS; i++) {
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 int r = send_record(m, &m->streams[i], d, m->rows.data + d->rows.value[i].at, d->rows.value[i].length, e);
 
                 if (r != 0)
@@ -65,7 +65,7 @@ static void leave_out(struct emulate *m, const struct drawn *d, size_t stream) {
 }
 
 static bool post_fits(struct emulate *m, const struct drawn *d) {
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 if (!producer_fits(m->connection.producer, d->key.length, d->rows.value[i].length)) {
                         leave_out(m, d, i);
                         return false;
@@ -145,7 +145,7 @@ static void batch_take(struct emulate *m) {
                 struct drawn *d = &m->batch[i];
 
                 d->key.data = m->texts.data + (uintptr_t) d->key.data;
-                d->post = underway_add(m->underway, &d->key, POSTS_STREAMS);
+                d->post = underway_add(m->underway, &d->key, EMULATE_STREAMS);
         }
 }
 

@@ -3,23 +3,23 @@
  * A table with an index on its key is asked; one without (pandas creates none) is read into memory once, already
  * encoded, up to POSTS_MEMORY_ROWS rows.
  */
-#ifndef PINFEED_JOB_POSTS_H
-#define PINFEED_JOB_POSTS_H
+#ifndef PINFEED_EMULATE_POSTS_H
+#define PINFEED_EMULATE_POSTS_H
 
-#include "session.h"
+#include "pinfeed/emulate.h"
 
-enum { POSTS_STREAMS = 3, POSTS_MEMORY_ROWS = 200000 };
+enum { POSTS_MEMORY_ROWS = 200000 };
 
 struct posts;
 
-/* `streams`: POSTS_STREAMS described ones; not owned. Class ERROR_UNREACHABLE: the connection broke, open a new one
+/* `streams`: EMULATE_STREAMS described ones; not owned. Class ERROR_UNREACHABLE: the connection broke, open a new one
  * and call again. Returns 1 when stopping. */
 int posts_open(struct stream *streams, struct connection *c, struct posts **ret, struct error *e);
 void posts_close(struct posts *p);
 
 struct post_rows {
         bool complete;                          /* every stream has a row with this key */
-        struct { size_t at, length; } value[POSTS_STREAMS];     /* JSON, in the buffer that posts_fetch appended to */
+        struct { size_t at, length; } value[EMULATE_STREAMS];     /* JSON, in the buffer that posts_fetch appended to */
 };
 
 /* Appends the encoded rows of `count` keys (repeats are fine) to `out` and says where each is. */

@@ -140,7 +140,7 @@ static int store_load(struct stream *st, struct connection *c, struct store **re
 struct posts {
         struct stream *streams;
         struct connection *connection;
-        struct store *stores[POSTS_STREAMS];    /* NULL: the server is asked */
+        struct store *stores[EMULATE_STREAMS];    /* NULL: the server is asked */
         struct key *wanted;                     /* scratch of posts_fetch: keys still in question, ... */
         size_t *wanted_at, *by_key;             /* ... which of the call's keys they are; those by key_order */
         size_t capacity;
@@ -151,7 +151,7 @@ int posts_open(struct stream *streams, struct connection *c, struct posts **ret,
 
         p->streams = streams;
         p->connection = c;
-        for (size_t i = 0; i < POSTS_STREAMS; i++) {
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 int r = table_facts(streams[i].table)->key_indexed ? 0 : store_load(&streams[i], c, &p->stores[i], e);
 
                 if (r != 0) {
@@ -166,7 +166,7 @@ int posts_open(struct stream *streams, struct connection *c, struct posts **ret,
 void posts_close(struct posts *p) {
         if (!p)
                 return;
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 store_free(p->stores[i]);
         free(p->wanted);
         free(p->wanted_at);
@@ -259,7 +259,7 @@ int posts_fetch(struct posts *p, const struct key *keys, size_t count, struct bu
         for (size_t i = 0; i < count; i++)
                 p->by_key[i] = i;
         qsort_r(p->by_key, count, sizeof *p->by_key, by_key_order, (void *) (uintptr_t) keys);
-        for (size_t stream = 0; stream < POSTS_STREAMS; stream++) {
+        for (size_t stream = 0; stream < EMULATE_STREAMS; stream++) {
                 size_t wanted = 0;
 
                 /* A key that one table lacks need not be looked for in the next. */
@@ -276,14 +276,14 @@ int posts_fetch(struct posts *p, const struct key *keys, size_t count, struct bu
                         return -1;
         }
         for (size_t i = 0; i < count; i++)
-                ret[i].complete = ret[i].value[POSTS_STREAMS - 1].length > 0;
+                ret[i].complete = ret[i].value[EMULATE_STREAMS - 1].length > 0;
         return 0;
 }
 
 int posts_memory_keys(const struct posts *p, struct key_list *ret) {
         const struct store *first = NULL;
 
-        for (size_t i = 0; i < POSTS_STREAMS && !first; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS && !first; i++)
                 first = p->stores[i];
         if (!first)
                 return 1;
@@ -292,7 +292,7 @@ int posts_memory_keys(const struct posts *p, struct key_list *ret) {
                 bool common = true;
                 size_t at;
 
-                for (size_t i = 0; i < POSTS_STREAMS && common; i++)
+                for (size_t i = 0; i < EMULATE_STREAMS && common; i++)
                         common = !p->stores[i] || store_find(p->stores[i], &key, &at);
                 if (common && ret->count > 0) {         /* rows of equal key stand side by side: a post once */
                         struct key last = key_list_get(ret, ret->count - 1);

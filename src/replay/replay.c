@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "feed.h"
-#include "pinfeed/job.h"
+#include "pinfeed/replay.h"
 
 enum { STOP_TIMEOUT_MS = 28000, BAR_WIDTH = 24 };
 
@@ -265,7 +265,7 @@ static void replay_free(struct replay *r) {
         free(r);
 }
 
-int job_replay(const struct config *config, const struct options *options, struct service *service, FILE *out,
+int replay_run(const struct config *config, const struct options *options, struct service *service, FILE *out,
                struct error *e) {
         struct replay *r = replay_new(config, options, service);
         void **args = mem_alloc(r->count * sizeof *args);

@@ -6,11 +6,11 @@
  * key. With exactly_once = no the path is the same, the producer isn't transactional, and the cursor is a file, written
  * after the acknowledgements before it.
  */
-#ifndef PINFEED_JOB_FEED_H
-#define PINFEED_JOB_FEED_H
+#ifndef PINFEED_REPLAY_FEED_H
+#define PINFEED_REPLAY_FEED_H
 
 #include "cursor.h"
-#include "session.h"
+#include "pinfeed/session.h"
 
 /* A table without an index is sorted before its first row comes. */
 enum { FEED_LONG_QUERY_MS = 3600000 };

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "emulate.h"
-#include "pinfeed/job.h"
+#include "room.h"
+#include "pinfeed/emulate.h"
 
 enum { STOP_TIMEOUT_MS = 28000 };
 
@@ -19,7 +19,7 @@ static void on_report(void *arg, void *tag, const char *reason) {
 static int describe_tables(struct emulate *m, struct error *e) {
         int r = 0;
 
-        for (size_t i = 0; i < POSTS_STREAMS && r == 0; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS && r == 0; i++)
                 r = stream_describe(&m->streams[i], &m->connection, e);
         return r;
 }
@@ -78,7 +78,7 @@ static int start(struct emulate *m, struct error *e) {
                 r = insist(m, describe_tables, e);
         if (r == 0)
                 r = connection_open_producer(&m->connection, NULL, on_report, m, e);
-        for (size_t i = 0; i < POSTS_STREAMS && r == 0; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS && r == 0; i++)
                 r = open_topic(m, &m->streams[i], e);
         if (r == 0)
                 r = connection_may_write(&m->connection, e);
@@ -153,7 +153,7 @@ static void report_left_out(struct emulate *m) {
 static void report_end(struct emulate *m) {
         struct buffer line = {};
 
-        for (size_t i = 0; i < POSTS_STREAMS; i++) {
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 struct tally_snapshot now;
 
                 tally_read(&m->streams[i].tally, &now);
@@ -193,7 +193,7 @@ static void report(void *arg) {
 
         if (!m->streams[0].tally.sent && !m->working)
                 return;
-        for (size_t i = 0; i < POSTS_STREAMS; i++) {
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 struct tally_snapshot now;
 
                 tally_read(&m->streams[i].tally, &now);
@@ -218,7 +218,7 @@ static struct emulate *emulate_new(const struct config *config, struct service *
         session_init(&m->session, config, service, true);
         connection_init(&m->connection, &m->session, NULL);
         m->patience = (struct patience) { .connection = &m->connection, .whom = "Rows can be read" };
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 m->streams[i].config = &config->streams[i];
         return m;
 }
@@ -228,7 +228,7 @@ static void emulate_free(struct emulate *m) {
         posts_close(m->posts);
         underway_free(m->underway);
         inflight_close(m->inflight);
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 stream_done(&m->streams[i]);
         buffer_free(&m->rows);
         buffer_free(&m->texts);
@@ -237,7 +237,7 @@ static void emulate_free(struct emulate *m) {
         free(m);
 }
 
-int job_emulate(const struct config *config, struct service *service, struct error *e) {
+int emulate_run(const struct config *config, struct service *service, struct error *e) {
         struct emulate *m = emulate_new(config, service);
         const struct service_job job = {
                 .work = work, .args = (void *[]) { m }, .count = 1, .report = report,
@@ -248,5 +248,17 @@ int job_emulate(const struct config *config, struct service *service, struct err
         if (connection_stuck(&m->connection))
                 session_abandon(&m->session, e);
         emulate_free(m);
+        return r;
+}
+
+int emulate_can_draw(struct stream *streams, struct connection *c, struct error *e) {
+        struct posts *posts = NULL;
+        struct draw *draw = NULL;
+        int r = posts_open(streams, c, &posts, e);
+
+        if (r == 0)
+                r = draw_open(posts, streams, c, &draw, e);
+        draw_close(draw);
+        posts_close(posts);
         return r;
 }

@@ -1,15 +1,15 @@
 /* session: what the jobs share: connections made from the settings, with the patience that the job has. */
-#ifndef PINFEED_JOB_SESSION_H
-#define PINFEED_JOB_SESSION_H
+#ifndef PINFEED_SESSION_H
+#define PINFEED_SESSION_H
 
 #include <pthread.h>
 
-#include "pinfeed/aws.h"
-#include "pinfeed/config.h"
-#include "pinfeed/json.h"
-#include "pinfeed/producer.h"
-#include "pinfeed/service.h"
-#include "pinfeed/table.h"
+#include "aws.h"
+#include "config.h"
+#include "json.h"
+#include "producer.h"
+#include "service.h"
+#include "table.h"
 
 /* Shared by the workers of a job; read-only but for what has its own lock. */
 struct session {

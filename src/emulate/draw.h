@@ -4,8 +4,8 @@
  * ones, and always with a seed), or, for integer keys with an index, a number between the least and the greatest key,
  * drawn again when there is no such post. The second way needs neither time nor memory for large tables.
  */
-#ifndef PINFEED_JOB_DRAW_H
-#define PINFEED_JOB_DRAW_H
+#ifndef PINFEED_EMULATE_DRAW_H
+#define PINFEED_EMULATE_DRAW_H
 
 #include "posts.h"
 

@@ -3,8 +3,8 @@
  * A post is in the file before its first record is handed over (add, write, begin) and until its last acknowledgement.
  * The worker's alone.
  */
-#ifndef PINFEED_JOB_UNDERWAY_H
-#define PINFEED_JOB_UNDERWAY_H
+#ifndef PINFEED_EMULATE_UNDERWAY_H
+#define PINFEED_EMULATE_UNDERWAY_H
 
 #include "inflight.h"
 #include "pinfeed/table.h"

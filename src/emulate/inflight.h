@@ -4,8 +4,8 @@
  * there is sent again, whole, by the next one. The file is replaced by rename, so it is always whole; its format is
  * text: a header line, then one key a line, bytes outside !..~ and % as %XX.
  */
-#ifndef PINFEED_JOB_INFLIGHT_H
-#define PINFEED_JOB_INFLIGHT_H
+#ifndef PINFEED_EMULATE_INFLIGHT_H
+#define PINFEED_EMULATE_INFLIGHT_H
 
 #include "pinfeed/base.h"
 

@@ -51,7 +51,7 @@ static struct key number_key(__int128 n, char text[static 24]) {
 static int read_bounds(struct draw *d, struct error *e) {
         __int128 common_least = 0, common_greatest = 0;
 
-        for (size_t i = 0; i < POSTS_STREAMS; i++) {
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 struct key least, greatest;
                 __int128 low, high;
                 int r = table_key_bounds(d->connection->database, d->streams[i].table, &least, &greatest, e);
@@ -92,14 +92,14 @@ static int no_posts(const struct draw *d, struct error *e) {
 }
 
 static bool all_indexed(const struct draw *d) {
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 if (!table_facts(d->streams[i].table)->key_indexed)
                         return false;
         return true;
 }
 
 static bool keys_are_numbers(const struct draw *d) {
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 if (table_facts(d->streams[i].table)->key_kind != KEY_INTEGER)
                         return false;
         return true;
@@ -123,16 +123,16 @@ static int probe(struct draw *d, struct error *e) {
 }
 
 static int list_common(struct draw *d, uint64_t limit, struct error *e) {
-        struct table *tables[POSTS_STREAMS];
+        struct table *tables[EMULATE_STREAMS];
         struct table_reader *reader;
         struct row row;
         struct key key;
         int r;
 
-        for (size_t i = 0; i < POSTS_STREAMS; i++)
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 tables[i] = d->streams[i].table;
         worker_expect_ms(d->connection->worker, 300000);
-        if (table_common_keys(d->connection->database, tables, POSTS_STREAMS, limit, &reader, e) < 0)
+        if (table_common_keys(d->connection->database, tables, EMULATE_STREAMS, limit, &reader, e) < 0)
                 return -1;
         while ((r = table_next(reader, &row, &key, e)) == 0)
                 key_list_add(&d->list, &key);

@@ -1,6 +1,6 @@
-/* emulate: what its files share. emulate.c starts and ends the job, emulate_send.c sends. */
-#ifndef PINFEED_JOB_EMULATE_H
-#define PINFEED_JOB_EMULATE_H
+/* What the files of the emulate room share: emulate.c starts and ends the run, send.c sends. */
+#ifndef PINFEED_EMULATE_ROOM_H
+#define PINFEED_EMULATE_ROOM_H
 
 #include "draw.h"
 #include "underway.h"
@@ -23,7 +23,7 @@ struct emulate {
         struct session session;
         struct connection connection;
         struct patience patience;       /* with a database that lets us in and then fails */
-        struct stream streams[POSTS_STREAMS];
+        struct stream streams[EMULATE_STREAMS];
         struct posts *posts;
         struct draw *draw;
         struct inflight *inflight;

@@ -1,0 +1,150 @@
+#include "room.h"
+
+enum {
+        DATABASE_TIMEOUT_MS = 4000,
+        CONNECT_SLICE_MS = 1000,
+        TOPIC_TIMEOUT_MS = 10000,
+        /* A token that is being fetched may take 28 s; a stop ends that. */
+        DESTROY_TIMEOUT_MS = 30000, DESTROY_STOPPING_MS = 15000,
+};
+
+void connection_init(struct connection *c, struct session *s, struct worker *w) {
+        *c = (struct connection) { .session = s, .worker = w };
+        pthread_mutex_init(&c->lock, NULL);
+}
+
+int connection_close_producer(struct connection *c, struct error *e) {
+        struct producer *p = c->producer;
+        int timeout_ms = worker_stopping(c->worker) ? DESTROY_STOPPING_MS : DESTROY_TIMEOUT_MS;
+
+        c->producer = NULL;
+        /* The handle's end waits for a token that is being fetched. */
+        if (worker_stopping(c->worker))
+                aws_cancel(c->session->aws);
+        worker_expect_ms(c->worker, (unsigned) timeout_ms + 1000);
+        if (producer_destroy(p, timeout_ms) == 0)
+                return 0;
+        c->stuck = true;
+        return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", timeout_ms / 1000);
+}
+
+bool connection_stuck(const struct connection *c) {
+        return c->stuck;
+}
+
+int connection_close(struct connection *c, struct error *e) {
+        connection_close_database(c);
+        return connection_close_producer(c, e);
+}
+
+void connection_done(struct connection *c) {
+        pthread_mutex_destroy(&c->lock);
+}
+
+void connection_cancel(struct connection *c) {
+        pthread_mutex_lock(&c->lock);
+        c->cancelled = true;
+        if (c->database)
+                database_cancel(c->database);
+        pthread_mutex_unlock(&c->lock);
+}
+
+static void set_database(struct connection *c, struct database *db) {
+        pthread_mutex_lock(&c->lock);
+        c->database = db;
+        if (c->cancelled && db)
+                database_cancel(db);
+        pthread_mutex_unlock(&c->lock);
+}
+
+void connection_close_database(struct connection *c) {
+        struct database *db = c->database;
+
+        set_database(c, NULL);
+        database_close(db);
+}
+
+int connection_open_database(struct connection *c, struct error *e) {
+        const struct config *config = c->session->config;
+        const struct table_login login = {
+                .host = config->mysql_host, .socket = config->mysql_socket, .user = config->mysql_user,
+                .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
+                .password_file = config->mysql_password_file, .timeout_ms = DATABASE_TIMEOUT_MS,
+        };
+        struct patience patience = { .connection = c, .whom = "MySQL can be reached" };
+        struct database *db;
+
+        connection_close_database(c);
+        for (;;) {
+                int r;
+
+                worker_expect_ms(c->worker, 3 * DATABASE_TIMEOUT_MS);
+                if (database_open(&login, &db, e) == 0)
+                        break;
+                r = patience_wait(&patience, e);
+                if (r != 0)
+                        return r;
+        }
+        worker_alive(c->worker);
+        set_database(c, db);
+        patience_over(&patience);
+        return 0;
+}
+
+static void producer_log(void *arg, int severity, const char *line) {
+        struct session *s = arg;
+        enum service_message kind = severity == SERVICE_WARNING ? MESSAGE_WAITING
+                                    : severity == SERVICE_NOTICE ? MESSAGE_RESUMED : MESSAGE_NOTE;
+
+        service_log(s->service, (enum service_severity) severity, kind, NULL, 0, "%s", line);
+        if (kind == MESSAGE_WAITING)
+                service_status(s->service, "Waiting: %s", line);
+        if (kind == MESSAGE_RESUMED)
+                service_status(s->service, "%s", s->doing);
+}
+
+static bool producer_keep_going(void *arg) {
+        struct connection *c = arg;
+
+        worker_alive(c->worker);
+        return !worker_stopping(c->worker);
+}
+
+static struct producer_settings producer_settings(struct connection *c, const char *transactional_id,
+                                                  producer_report_fn report, void *report_arg) {
+        struct session *s = c->session;
+
+        return (struct producer_settings) {
+                .properties = s->properties, .property_count = s->config->kafka_count,
+                .transactional_id = transactional_id,
+                .token = session_token, .token_arg = s, .identity = session_identity,
+                .report = report, .report_arg = report_arg,
+                .log = producer_log, .log_arg = s,
+                .alive = producer_keep_going, .alive_arg = c,
+        };
+}
+
+int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
+                             void *report_arg, struct error *e) {
+        const struct producer_settings settings = producer_settings(c, transactional_id, report, report_arg);
+        struct patience patience = { .connection = c, .whom = "Kafka can be reached" };
+
+        if (producer_new(&settings, &c->producer, e) < 0)
+                return -1;
+        while (producer_connect(c->producer, CONNECT_SLICE_MS, e) < 0) {
+                int r = patience_wait(&patience, e);
+
+                if (r != 0)
+                        return r;
+        }
+        patience_over(&patience);
+        return 0;
+}
+
+int connection_may_write(struct connection *c, struct error *e) {
+        const struct producer_settings settings = producer_settings(c, NULL, NULL, NULL);
+
+        worker_expect_ms(c->worker, 3 * TOPIC_TIMEOUT_MS);
+        return producer_may_write(c->producer, &settings, TOPIC_TIMEOUT_MS, e);
+}
+

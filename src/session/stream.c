@@ -1,0 +1,45 @@
+#include "pinfeed/session.h"
+
+enum { TOPIC_TIMEOUT_MS = 10000 };
+
+int stream_describe(struct stream *st, struct connection *c, struct error *e) {
+        const struct table_spec spec = {
+                .name = st->config->table, .key = st->config->key, .columns = st->config->columns,
+                .where = st->config->where,
+        };
+        const struct table_facts *facts;
+
+        table_free(st->table);
+        st->table = NULL;
+        if (table_describe(c->database, &spec, &st->table, e) < 0)
+                return -1;
+        facts = table_facts(st->table);
+        json_plan_free(st->plan);
+        st->plan = json_plan_new(facts->columns, facts->column_count);
+        return 0;
+}
+
+void session_warn_partitions(struct session *s, const char *topic, int partitions) {
+        const struct service_field field = { "PINFEED_TOPIC", topic };
+
+        if (partitions > 1)
+                service_log(s->service, SERVICE_WARNING, MESSAGE_PARTITIONS, &field, 1,
+                            "topic %s has %d partitions: whoever reads partition 0 only (the notebooks read "
+                            "partition=0/*.json) misses about %d of %d records. A topic's partitions can't be reduced: use "
+                            "a topic with one, or read all of them.",
+                            topic, partitions, partitions - 1, partitions);
+}
+
+int stream_open_topic(struct stream *st, struct connection *c, struct error *e) {
+        if (producer_topic(c->producer, st->config->topic, &st->tally, TOPIC_TIMEOUT_MS, &st->topic, e) < 0)
+                return -1;
+        session_warn_partitions(c->session, st->config->topic, producer_topic_partitions(st->topic));
+        return 0;
+}
+
+void stream_done(struct stream *st) {
+        json_plan_free(st->plan);
+        table_free(st->table);
+        st->plan = NULL;
+        st->table = NULL;
+}
