@@ -1,7 +1,9 @@
 /* pinfeed: options, settings, pick the job, run it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "pinfeed/emulate.h"
 #include "pinfeed/job.h"
@@ -34,18 +36,6 @@ static unsigned job_needs(enum job job) {
         return 0;
 }
 
-static int run_token(const struct config *c, struct error *e) {
-        struct aws_settings settings = {
-                .region = c->aws_region, .profile = c->aws_profile, .role_arn = c->aws_role_arn,
-                .external_id = c->aws_external_id, .session_name = c->aws_session_name,
-        };
-
-        for (size_t i = 0; i < c->kafka_count; i++)
-                if (strcmp(c->kafka[i].name, "bootstrap.servers") == 0)
-                        settings.bootstrap_servers = c->kafka[i].value;
-        return job_token(&settings, stdout, e);
-}
-
 static int run_job(const struct options *o, const struct config *c, struct service *s, struct error *e) {
         switch (o->job) {
         case JOB_EMULATE:
@@ -57,7 +47,7 @@ static int run_job(const struct options *o, const struct config *c, struct servi
         case JOB_CREATE_TOPICS:
                 return job_create_topics(c, s, stdout, e);
         case JOB_TOKEN:
-                return run_token(c, e);
+                return job_token(c, s, stdout, e);
         case JOB_VERSION:
         case JOB_HELP:
                 break;
@@ -73,15 +63,27 @@ static int run(const struct options *o, struct service *s, struct error *e) {
                 service_set_log_level(s, (enum service_severity) c->log_level);
                 r = run_job(o, c, s, e);
         }
-        config_free(c);
+        if (!service_left_behind(s))
+                config_free(c);
         return r;
+}
+
+/* Says why, and what the process ends with. */
+static int conclude(struct service *s, const struct error *e) {
+        if (e->class == ERROR_STOPPED) {
+                service_log_error(s, SERVICE_NOTICE, MESSAGE_STOPPED, e);
+                return 128 + service_stopped_by(s);
+        }
+        service_log_error(s, SERVICE_ERROR, MESSAGE_FAILED, e);
+        return error_exit_code(e);
 }
 
 int main(int argc, char **argv) {
         struct service *service = service_new();
         struct options options = {};
         struct error e = {};
-        int r;
+        bool left_behind;
+        int r, exit_code = 0;
 
         /* Secrets are in this process's memory: no core dump, no ptrace by others of the same user. */
         prctl(PR_SET_DUMPABLE, 0);
@@ -92,9 +94,14 @@ int main(int argc, char **argv) {
                 puts("pinfeed " PINFEED_VERSION);
         else if (r == 0)
                 r = run(&options, service, &e);
+        if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+                r = error_set(&e, ERROR_FAILED, "the result could not be written to standard output: %s", strerror(errno));
         if (r < 0)
-                service_log_error(service, SERVICE_ERROR, MESSAGE_FAILED, &e);
+                exit_code = conclude(service, &e);
         options_free(&options);
+        left_behind = service_left_behind(service);
         service_free(service);
-        return r < 0 ? error_exit_code(&e) : 0;
+        if (left_behind)
+                _exit(exit_code);       /* a thread that can't be ended still uses what an orderly exit tears down */
+        return exit_code;
 }

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-#include "aws.h"
 #include "config.h"
 #include "service.h"
 
@@ -18,6 +17,6 @@ int job_check(const struct config *config, struct service *service, bool json, F
 int job_create_topics(const struct config *config, struct service *service, FILE *out, struct error *e);
 
 /* Prints a token and where it came from as one JSON object to `out`. */
-int job_token(const struct aws_settings *settings, FILE *out, struct error *e);
+int job_token(const struct config *config, struct service *service, FILE *out, struct error *e);
 
 #endif

@@ -2,7 +2,9 @@
  *
  * One worker thread owns a struct producer; delivery reports and errors are served on that thread, inside
  * producer_poll, producer_flush and the transactional calls. The token function runs on librdkafka's own background
- * thread, so that a busy or sleeping worker never lets a token lapse. No call waits longer than it is told to.
+ * thread, so that a busy or sleeping worker never lets a token lapse. No call waits longer than it is told to; when a
+ * stop is asked for, what delivers (commit, abort, flush) keeps to the time that is left for it, and every other call
+ * gives up with ERROR_STOPPED.
  */
 #ifndef PINFEED_PRODUCER_H
 #define PINFEED_PRODUCER_H
@@ -23,10 +25,9 @@ typedef void (*producer_report_fn)(void *arg, void *tag, const char *reason);
 /* A line for people about the connection: severity as in syslog (4 warning, 5 notice, 7 debug). Any thread. */
 typedef void (*producer_log_fn)(void *arg, int severity, const char *line);
 
-/* Called at least once a second during the calls that can be long, on the worker's thread: says that the worker is
- * alive. Returns false when the call may give up (ERROR_UNREACHABLE) because the program is stopping; commit and abort
- * don't. */
-typedef bool (*producer_alive_fn)(void *arg);
+/* Called at least once a second during every call that can wait, on the worker's thread: says that the worker is alive.
+ * Returns INT_MAX, or, when a stop was asked for, how many milliseconds are left for delivering. */
+typedef int (*producer_alive_fn)(void *arg);
 
 /* A librdkafka property as the user wrote it. */
 struct producer_property {
@@ -63,10 +64,11 @@ const char *producer_bootstrap(const struct producer_property *properties, size_
 /* Creates the handle; connects in the background. */
 int producer_new(const struct producer_settings *settings, struct producer **ret, struct error *e);
 
-/* Ends the handle; what is still queued is dropped (flush first). Waits at most `timeout_ms`; returns 1 when the
- * handle could not be ended by then (the process has to end), else 0. Safe on NULL. */
-int producer_destroy(struct producer *p, int timeout_ms);
-/* Whether a call of librdkafka did not come back in time: the handle can't be ended, the process has to. */
+/* Ends the handle; what is still queued is dropped (flush first). Waits at most LIMIT_HANDLE_MS, or LIMIT_STOP_HANDLE_MS
+ * from a stop on. -1 when the handle could not be ended, or a call in it did not come back: its threads still use it and
+ * all that it was handed, nothing of which may be freed; the process has to end. Safe on NULL. */
+int producer_destroy(struct producer *p, struct error *e);
+/* Whether a call did not come back in time: then producer_destroy will fail. */
 bool producer_stuck(const struct producer *p);
 
 /* Waits up to `timeout_ms` for a broker that lets us in. ERROR_REFUSED: the broker refused us, or the token function
@@ -90,8 +92,9 @@ struct producer_new_topic {
         int partitions;                 /* -1: the cluster's default */
         int replication_factor;         /* -1: the cluster's default */
 };
-/* Creates a topic. 0: created, 1: it was there already. */
-int producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms, struct error *e);
+enum producer_creation { PRODUCER_CREATED, PRODUCER_EXISTED, PRODUCER_NOT_CREATED /* with an error */ };
+/* Creates a topic, unless there is one of that name. */
+enum producer_creation producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms, struct error *e);
 
 /* Hands over a record; key and value are copied. 0: taken; 1: the queue is full (producer_poll, then again);
  * 2: larger than message.max.bytes, it can never be sent; -1: the producer is broken. */
@@ -105,8 +108,8 @@ bool producer_fits(const struct producer *p, size_t key_length, size_t value_len
  * log says so once when acknowledgements stay away. */
 int producer_poll(struct producer *p, int timeout_ms, struct error *e);
 
-/* Waits until nothing is in flight. 0: so it is; 1: time is up. */
-int producer_flush(struct producer *p, int timeout_ms);
+/* Waits until nothing is in flight, and returns whether it is; false: the time is up, or the producer can't go on. */
+bool producer_flush(struct producer *p, int timeout_ms);
 /* Records handed over and not yet reported. */
 size_t producer_in_flight(const struct producer *p);
 /* Gives up on everything in flight: each record's report comes with a reason, before this returns. */

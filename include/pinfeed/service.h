@@ -5,7 +5,7 @@
  * they share with the main thread is the few atomics in struct worker.
  *
  * Signals during service_run: SIGTERM and SIGINT stop the workers; a second SIGINT ends the process at once with
- * exit 1. SIGHUP stops too (the terminal is gone), but under systemd it is noted and ignored. They are blocked in the
+ * exit 130. SIGHUP stops too (the terminal is gone), but under systemd it is noted and ignored. They are blocked in the
  * main thread and so in all threads that start later: start none before. A child process has to be given an empty
  * mask, and SIGPIPE's default, which service_new ignores for the whole process.
  */
@@ -87,14 +87,13 @@ void service_status(struct service *s, const char *format, ...) __attribute__((f
 /* One worker thread, seen from both sides. */
 struct worker;
 
-/* The job's work. Returns 0, or -1 with an error; also when it was told to stop. */
+/* The job's work. Returns 0, or -1 with an error; one of class ERROR_STOPPED is a good end, too. */
 typedef int (*worker_fn)(struct worker *w, void *arg, struct error *e);
 
 /* Below: called by the worker. */
 bool worker_stopping(const struct worker *w);           /* a signal came, or another worker failed */
-void worker_alive(struct worker *w);                    /* feeds the watchdog; once a round, at least every second */
-void worker_expect_ms(struct worker *w, unsigned ms);   /* before a wait that may be long: alive until then at least,
-                                                         * or until the next worker_alive takes over */
+int worker_left_ms(const struct worker *w);             /* INT_MAX; when stopping: what is left for delivering, or 0 */
+void worker_alive(struct worker *w);                    /* a sign of life, at least every second; any thread */
 bool worker_sleep_ms(struct worker *w, unsigned ms);    /* sleeps, alive; returns early, and false, when stopping */
 
 /* ---- the event loop ----------------------------------------------------------------------------------------------- */
@@ -109,6 +108,7 @@ struct service_job {
                                          * call service_progress; may be NULL */
         void (*wake)(void *arg);        /* stop was asked for: interrupt long waits; main thread, once; may be NULL */
         void *arg;                      /* handed to report, progress and wake */
+        unsigned ready_by_ms;           /* READY at the latest after this much, whatever hangs; 0: when the worker says */
         unsigned stop_timeout_ms;       /* a worker that has not ended by then after a stop: the process ends, with the
                                          * first error's exit code, or 1 */
 };
@@ -116,6 +116,13 @@ struct service_job {
 /* Runs the workers to their end. The first error wins and stops the others. Returns 0 when all ended well (also when
  * a signal stopped them), else -1 with that error. The signals stay blocked afterwards. Once a process, but for tests. */
 int service_run(struct service *s, const struct service_job *job, struct error *e);
+/* The signal that stopped the last run; 0: none did. */
+int service_stopped_by(const struct service *s);
+
+/* Something of the run can't be ended (a thread of librdkafka's still uses it): nothing of it may be freed, and the
+ * process has to leave by _exit, without the library's clean-up. Any thread. */
+void service_leave_behind(struct service *s);
+bool service_left_behind(const struct service *s);
 
 /* ---- terminal ------------------------------------------------------------------------------------------------------- */
 

@@ -19,15 +19,18 @@ struct session {
         struct producer_property *properties;   /* config's, in the producer's words */
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time */
         char doing[200];                        /* the status while nothing is waited for; the worker's */
-        struct session_ready *ready;            /* tells systemd READY in time; NULL: not begun */
 };
 
-void session_init(struct session *s, const struct config *config, struct service *service, bool patient);
+/* What a job wants of its session. */
+enum session_kind {
+        SESSION_ONCE,                           /* gives up on what can't be reached after LIMIT_PATIENCE_MS */
+        SESSION_TRANSACTIONS,                   /* the same, and its producers are transactional */
+        SESSION_PATIENT,                        /* a daemon: waits */
+};
+/* Connects nowhere, but looks at [kafka]: a wrong property must not wait for a server. -1: session_done is harmless. */
+int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
+                 struct error *e);
 void session_done(struct session *s);
-/* Looks at [kafka] before anything is connected: a wrong setting must not wait for a server. */
-int session_check(const struct session *s, struct error *e);
-/* A daemon's first act, on its worker: from now on READY comes at the latest after 9 s, whatever hangs. */
-void session_begin(struct session *s);
 /* Everything is verified: READY now. What goes on is the status, whenever nothing is waited for. */
 void session_work(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -40,25 +43,21 @@ struct connection {
         struct database *database;
         pthread_mutex_t lock;                   /* around the pointer `database`, which another thread may cancel */
         bool cancelled;
-        bool stuck;
 };
 
 void connection_init(struct connection *c, struct session *s, struct worker *w);
-/* Closes what is open; the worker's last act. -1 when librdkafka's handle could not be ended in time. */
+/* Closes what is open; the worker's last act. -1 when librdkafka's handle could not be ended in time: then something is
+ * left behind (service_left_behind), and the job may free nothing. */
 int connection_close(struct connection *c, struct error *e);
 /* After the worker has ended. */
 void connection_done(struct connection *c);
-/* Whether librdkafka's handle could not be ended: its threads still use what the session holds. After the last words
- * the process has to end by session_abandon, without freeing anything. */
-bool connection_stuck(const struct connection *c);
-void session_abandon(struct session *s, const struct error *e) __attribute__((noreturn));
 /* Interrupts a long wait. Main thread. */
 void connection_cancel(struct connection *c);
 
-/* Opens the database, or the producer and lets it connect; with the session's patience. Returns 1 when stopping. */
+/* Opens the database, or the producer and lets it connect; with the session's patience. */
 int connection_open_database(struct connection *c, struct error *e);
 void connection_close_database(struct connection *c);
-/* -1: librdkafka's handle could not be ended in time. */
+/* -1: librdkafka's handle could not be ended in time; as connection_close. */
 int connection_close_producer(struct connection *c, struct error *e);
 int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,
                              void *report_arg, struct error *e);
@@ -77,7 +76,7 @@ struct patience {
 };
 
 /* After an error of class ERROR_UNREACHABLE: says so once, sleeps (longer each time, alive, serving delivery reports)
- * and returns 0: try again; 1: stopping; -1: the error stands (another class, or patience is over). */
+ * and returns 0: try again. -1: the error stands (another class, or patience is over), or a stop was asked for. */
 int patience_wait(struct patience *p, struct error *e);
 /* After success: says `whom` "again", if it said that something was wrong. */
 void patience_over(struct patience *p);

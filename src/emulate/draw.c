@@ -131,13 +131,11 @@ static int list_common(struct draw *d, uint64_t limit, struct error *e) {
 
         for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 tables[i] = d->streams[i].table;
-        worker_expect_ms(d->connection->worker, 300000);
         if (table_common_keys(d->connection->database, tables, EMULATE_STREAMS, limit, &reader, e) < 0)
                 return -1;
         while ((r = table_next(reader, &row, &key, e)) == 0)
                 key_list_add(&d->list, &key);
         table_reader_close(reader);
-        worker_alive(d->connection->worker);
         return r < 0 ? -1 : 0;
 }
 
@@ -159,7 +157,6 @@ static int list_filter(struct draw *d, size_t limit, struct error *e) {
                 for (size_t k = 0; r == 0 && k < count && kept.count < limit; k++)
                         if (rows[k].complete)
                                 key_list_add(&kept, &d->keys[k]);
-                worker_alive(d->connection->worker);
         }
         buffer_free(&bytes);
         key_list_free(&d->list);

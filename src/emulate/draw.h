@@ -11,7 +11,7 @@
 
 struct draw;
 
-/* Class ERROR_UNREACHABLE: the connection broke, open a new one and call again. 1 when stopping. */
+/* Class ERROR_UNREACHABLE: the connection broke, open a new one and call again. */
 int draw_open(struct posts *posts, struct stream *streams, struct connection *c, struct draw **ret, struct error *e);
 void draw_close(struct draw *d);
 

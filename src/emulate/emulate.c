@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "room.h"
-#include "pinfeed/emulate.h"
-
-enum { STOP_TIMEOUT_MS = 28000 };
+#include "pinfeed/limits.h"
 
 /* A record that failed ends the run, and its post stays in the file. */
 static void on_report(void *arg, void *tag, const char *reason) {
@@ -36,29 +34,22 @@ static int open_draw(struct emulate *m, struct error *e) {
         return r;
 }
 
-/* Over as many connections as it takes. 1: stopping. */
+/* Over as many connections as it takes. */
 static int insist(struct emulate *m, int (*step)(struct emulate *m, struct error *e), struct error *e) {
-        int r;
-
-        while ((r = step(m, e)) < 0) {
-                r = emulate_try_again(m, e);
-                if (r != 0)
-                        return r;
-        }
+        while (step(m, e) < 0)
+                if (emulate_try_again(m, e) < 0)
+                        return -1;
         patience_over(&m->patience);
-        return r;
+        return 0;
 }
 
-/* However long Kafka is away. 1: stopping. */
+/* However long Kafka is away. */
 static int open_topic(struct emulate *m, struct stream *st, struct error *e) {
         struct patience patience = { .connection = &m->connection, .whom = "Kafka can be reached" };
 
-        while (stream_open_topic(st, &m->connection, e) < 0) {
-                int r = patience_wait(&patience, e);
-
-                if (r != 0)
-                        return r;
-        }
+        while (stream_open_topic(st, &m->connection, e) < 0)
+                if (patience_wait(&patience, e) < 0)
+                        return -1;
         patience_over(&patience);
         return 0;
 }
@@ -67,9 +58,7 @@ static int start(struct emulate *m, struct error *e) {
         struct service *service = m->session.service;
         int r;
 
-        session_begin(&m->session);
-        if (session_check(&m->session, e) < 0)
-                return -1;
+        service_status(service, "Starting");
         if (inflight_open(m->config->state_dir, m->config->user_id, &m->inflight, e) < 0)
                 return -1;
         m->underway = underway_new(m->inflight);
@@ -99,31 +88,28 @@ static bool finished(const struct emulate *m) {
         return m->config->emulate_posts && m->made >= m->config->emulate_posts;
 }
 
-/* Waits for what is on its way. 0: it arrived; 1: time is up; -1: something failed. In any case the file holds the
- * posts that are not in all topics. */
-static int flush(struct emulate *m, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + EMULATE_FLUSH_MS * 1000ull;
-        int r = 0;
-
-        while (producer_in_flight(m->connection.producer) > 0 && clock_monotonic_us() < until_us) {
-                worker_alive(m->connection.worker);
-                if (producer_poll(m->connection.producer, 50, e) < 0)
-                        r = -1;
-        }
-        if (r == 0 && producer_in_flight(m->connection.producer) > 0)
-                r = 1;
-        underway_leave(m->underway);
-        if (!underway_held(m->underway) && underway_write(m->underway, e) < 0)
-                return -1;      /* it still holds those keys, and some too many */
-        return r;
-}
-
 static int not_in_time(struct emulate *m, struct error *e) {
         const char *reason = producer_last_reason(m->connection.producer);
 
         error_set(e, ERROR_FAILED, "%zu records were not acknowledged within %d s: %s",
-                  producer_in_flight(m->connection.producer), EMULATE_FLUSH_MS / 1000, *reason ? reason : "no answer");
+                  producer_in_flight(m->connection.producer), LIMIT_STOP_DELIVER_MS / 1000, *reason ? reason : "no answer");
         return error_hint(e, "Their posts' keys are kept in %s; the next start sends them again.", m->config->state_dir);
+}
+
+/* Waits for what is on its way. In any case the file holds the posts that are not in all topics. */
+static int flush(struct emulate *m, struct error *e) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) emulate_left_ms(m) * 1000;
+        int r = 0;
+
+        while (producer_in_flight(m->connection.producer) > 0 && clock_monotonic_us() < until_us)
+                if (producer_poll(m->connection.producer, 50, e) < 0)
+                        r = -1;
+        if (r == 0 && producer_in_flight(m->connection.producer) > 0)
+                r = not_in_time(m, e);
+        underway_leave(m->underway);
+        if (!underway_held(m->underway) && underway_write(m->underway, e) < 0)
+                return -1;      /* it still holds those keys, and some too many */
+        return r;
 }
 
 /* Names the posts that are not in all topics, or may not be. */
@@ -164,28 +150,33 @@ static void report_end(struct emulate *m) {
         buffer_free(&line);
 }
 
+/* Also after an error: what is on its way may still arrive. */
+static int finish(struct emulate *m, int r, struct error *e) {
+        struct error ignored;
+        bool well = r == 0 || e->class == ERROR_STOPPED;
+
+        if (!m->connection.producer || !m->working)
+                return r;
+        if (flush(m, well ? e : &ignored) < 0)
+                r = -1;
+        report_left(m);
+        report_left_out(m);
+        report_end(m);
+        return r;
+}
+
 static int work(struct worker *w, void *arg, struct error *e) {
         struct emulate *m = arg;
         int r;
 
         m->connection.worker = w;
         r = start(m, e);
-        while (r == 0 && !finished(m) && !worker_stopping(w))
+        while (r == 0 && !finished(m))
                 r = emulate_batch(m, e);
-        /* Also after an error: what is on its way may still arrive. */
-        if (m->connection.producer && m->working) {
-                struct error flush_error;
-                int flushed = flush(m, r < 0 ? &flush_error : e);
-
-                if (r >= 0 && flushed != 0)
-                        r = flushed > 0 ? not_in_time(m, e) : -1;
-                report_left(m);
-                report_left_out(m);
-                report_end(m);
-        }
-        if (connection_close(&m->connection, r < 0 ? &(struct error) {} : e) < 0)
+        r = finish(m, r, e);
+        if (connection_close(&m->connection, r < 0 && e->class != ERROR_STOPPED ? &(struct error) {} : e) < 0)
                 r = -1;
-        return r < 0 ? -1 : 0;
+        return r;
 }
 
 static void report(void *arg) {
@@ -211,11 +202,10 @@ static void wake(void *arg) {
         connection_cancel(&m->connection);
 }
 
-static struct emulate *emulate_new(const struct config *config, struct service *service) {
+static struct emulate *emulate_new(const struct config *config) {
         struct emulate *m = mem_zero(1, sizeof *m);
 
         m->config = config;
-        session_init(&m->session, config, service, true);
         connection_init(&m->connection, &m->session, NULL);
         m->patience = (struct patience) { .connection = &m->connection, .whom = "Rows can be read" };
         for (size_t i = 0; i < EMULATE_STREAMS; i++)
@@ -238,16 +228,18 @@ static void emulate_free(struct emulate *m) {
 }
 
 int emulate_run(const struct config *config, struct service *service, struct error *e) {
-        struct emulate *m = emulate_new(config, service);
+        struct emulate *m = emulate_new(config);
         const struct service_job job = {
                 .work = work, .args = (void *[]) { m }, .count = 1, .report = report,
-                .report_interval_s = config->stats_interval_s, .wake = wake, .arg = m, .stop_timeout_ms = STOP_TIMEOUT_MS,
+                .report_interval_s = config->stats_interval_s, .wake = wake, .arg = m, .ready_by_ms = LIMIT_READY_MS,
+                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
-        int r = service_run(service, &job, e);
+        int r = session_init(&m->session, config, service, SESSION_PATIENT, e);
 
-        if (connection_stuck(&m->connection))
-                session_abandon(&m->session, e);
-        emulate_free(m);
+        if (r == 0)
+                r = service_run(service, &job, e);
+        if (!service_left_behind(service))
+                emulate_free(m);
         return r;
 }
 

@@ -95,11 +95,8 @@ static int store_read(struct store *s, struct stream *st, struct connection *c, 
         while ((r = table_next(reader, &row, &key, e)) == 0) {
                 if (s->keys.count == POSTS_MEMORY_ROWS)
                         return refuse_unindexed(st, e);
-                if (s->keys.count % 1024 == 0) {
-                        worker_alive(c->worker);
-                        if (worker_stopping(c->worker))
-                                return 1;
-                }
+                if (s->keys.count % 1024 == 0 && worker_stopping(c->worker))
+                        return error_stopped(e);
                 if (!key.data)          /* a row without a key is no part of a post */
                         continue;
                 key_list_add(&s->keys, &key);
@@ -116,13 +113,11 @@ static int store_load(struct stream *st, struct connection *c, struct store **re
         int r;
 
         /* The server sorts before it answers. */
-        worker_expect_ms(c->worker, 300000);
         r = table_read(c->database, st->table, NULL, false, NULL, POSTS_MEMORY_ROWS + 1, &reader, e);
         if (r == 0) {
                 r = store_read(s, st, c, reader, e);
                 table_reader_close(reader);
         }
-        worker_alive(c->worker);
         if (r != 0) {
                 store_free(s);
                 return r;

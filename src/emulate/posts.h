@@ -13,7 +13,7 @@ enum { POSTS_MEMORY_ROWS = 200000 };
 struct posts;
 
 /* `streams`: EMULATE_STREAMS described ones; not owned. Class ERROR_UNREACHABLE: the connection broke, open a new one
- * and call again. Returns 1 when stopping. */
+ * and call again. */
 int posts_open(struct stream *streams, struct connection *c, struct posts **ret, struct error *e);
 void posts_close(struct posts *p);
 

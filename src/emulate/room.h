@@ -7,7 +7,6 @@
 
 enum {
         EMULATE_BATCH = 500,            /* posts that are fetched at once */
-        EMULATE_FLUSH_MS = 8000,
 };
 
 /* A post that is drawn and fetched. */
@@ -39,12 +38,13 @@ struct emulate {
         _Atomic uint64_t too_large_reported;
 };
 
-/* Draws a batch of posts and sends each at its moment. 1: stopping. */
+/* How long what is under way may still take, once nothing new is sent: LIMIT_STOP_DELIVER_MS from a stop on. */
+int emulate_left_ms(const struct emulate *m);
+/* Draws a batch of posts and sends each at its moment. */
 int emulate_batch(struct emulate *m, struct error *e);
-/* Sends what an earlier run left under way, and says so. 1: stopping. */
+/* Sends what an earlier run left under way, and says so. */
 int emulate_resend(struct emulate *m, struct error *e);
-/* After something failed at the database: if it can't be reached, waits and opens a new connection. 0: try again;
- * 1: stopping; -1: the error stands. */
+/* After something failed at the database: if it can't be reached, waits and opens a new connection. 0: try again. */
 int emulate_try_again(struct emulate *m, struct error *e);
 
 #endif

@@ -2,37 +2,38 @@
 #include <math.h>
 #include <string.h>
 
+#include "pinfeed/limits.h"
 #include "room.h"
 
 enum {
         BATCH_MS = 50,                  /* how far ahead posts are fetched */
         LONGEST_LAG_US = 1000000,       /* a pause longer than this is not caught up with */
-        LONGEST_FETCH_MS = 30000,
         MOST_EMPTY_ROUNDS = 1000,
 };
 
 /* ---- sending ---- */
 
 static int serve(struct emulate *m, int timeout_ms, struct error *e) {
-        worker_alive(m->connection.worker);
         if (producer_poll(m->connection.producer, timeout_ms, e) < 0)
                 return -1;
         return underway_clear(m->underway, e);
 }
 
+int emulate_left_ms(const struct emulate *m) {
+        int left_ms = worker_left_ms(m->connection.worker);
+
+        return left_ms < LIMIT_STOP_DELIVER_MS ? left_ms : LIMIT_STOP_DELIVER_MS;
+}
+
 /* Waits while librdkafka's queue is full; on stop not longer than the last flush. */
 static int send_record(struct emulate *m, struct stream *st, const struct drawn *d, const char *value, size_t length,
                        struct error *e) {
-        uint64_t give_up_us = 0;
         int r;
 
         while ((r = producer_send(m->connection.producer, st->topic, d->key.data, d->key.length, value, length, d->post,
                                   e)) == 1) {
-                if (worker_stopping(m->connection.worker)) {
-                        give_up_us = give_up_us ? give_up_us : clock_monotonic_us() + EMULATE_FLUSH_MS * 1000ull;
-                        if (clock_monotonic_us() > give_up_us)
-                                return 1;
-                }
+                if (worker_left_ms(m->connection.worker) == 0)
+                        return error_stopped(e);
                 if (serve(m, 50, e) < 0)
                         return -1;
         }
@@ -42,7 +43,7 @@ static int send_record(struct emulate *m, struct stream *st, const struct drawn 
         return r == 0 ? 0 : -1;
 }
 
-/* All three records of a post, whether or not a stop is asked for. 1: time is up, the post stays in the file. */
+/* All three records of a post, whether or not a stop is asked for. When its time is up the post stays in the file. */
 static int send_post(struct emulate *m, struct drawn *d, struct error *e) {
         underway_begin(d->post);
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
@@ -76,37 +77,28 @@ static bool post_fits(struct emulate *m, const struct drawn *d) {
 /* ---- over broken connections ---- */
 
 int emulate_try_again(struct emulate *m, struct error *e) {
-        int r = patience_wait(&m->patience, e);
-
-        return r != 0 ? r : connection_open_database(&m->connection, e);
+        return patience_wait(&m->patience, e) < 0 ? -1 : connection_open_database(&m->connection, e);
 }
 
-/* Fetches the rows of keys. 1: stopping. */
+/* Fetches the rows of keys. */
 static int fetch(struct emulate *m, const struct key *keys, size_t count, struct post_rows *ret, struct error *e) {
         size_t before = m->rows.length;
 
-        worker_expect_ms(m->connection.worker, LONGEST_FETCH_MS);
         while (posts_fetch(m->posts, keys, count, &m->rows, ret, e) < 0) {
                 int r = emulate_try_again(m, e);
 
                 if (r != 0)
                         return r;
                 m->rows.length = before;
-                worker_expect_ms(m->connection.worker, LONGEST_FETCH_MS);
-        }
-        worker_alive(m->connection.worker);
+                }
         patience_over(&m->patience);
         return 0;
 }
 
 static int refresh(struct emulate *m, struct error *e) {
-        worker_expect_ms(m->connection.worker, LONGEST_FETCH_MS);
-        while (draw_refresh(m->draw, e) < 0) {
-                int r = emulate_try_again(m, e);
-
-                if (r != 0)
-                        return r;
-        }
+        while (draw_refresh(m->draw, e) < 0)
+                if (emulate_try_again(m, e) < 0)
+                        return -1;
         return 0;
 }
 
@@ -157,13 +149,13 @@ static void batch_drop(struct emulate *m) {
         m->batch_count = 0;
 }
 
-/* Waits until a moment, serving delivery reports. 1: stopping. */
+/* Waits until a moment, serving delivery reports. */
 static int wait_until(struct emulate *m, uint64_t due_us, struct error *e) {
         for (;;) {
                 uint64_t now_us = clock_monotonic_us(), left_ms;
 
                 if (worker_stopping(m->connection.worker))
-                        return 1;
+                        return error_stopped(e);
                 if (now_us >= due_us)
                         return serve(m, 0, e);
                 left_ms = (due_us - now_us + 999) / 1000;
@@ -175,7 +167,7 @@ static int wait_until(struct emulate *m, uint64_t due_us, struct error *e) {
 static int wait_for_room(struct emulate *m, size_t wanted, struct error *e) {
         while (underway_room(m->underway) < wanted) {
                 if (worker_stopping(m->connection.worker))
-                        return 1;
+                        return error_stopped(e);
                 if (serve(m, 100, e) < 0)
                         return -1;
         }
@@ -191,7 +183,7 @@ static size_t batch_size(const struct emulate *m) {
         return size ? size : 1;
 }
 
-/* Draws a batch, waits for its first post's moment, fetches the rows. 1: stopping. */
+/* Draws a batch, waits for its first post's moment, fetches the rows. */
 static int batch_make(struct emulate *m, struct error *e) {
         uint64_t pauses_us[EMULATE_BATCH], now_us = clock_monotonic_us();
         size_t wanted = batch_size(m), count;
@@ -215,8 +207,7 @@ static int batch_make(struct emulate *m, struct error *e) {
                                   "tables", MOST_EMPTY_ROUNDS);
                         return -1;
                 }
-                worker_alive(m->connection.worker);
-                draw_more(m->draw, wanted - m->batch_count, &keys, &count);
+                        draw_more(m->draw, wanted - m->batch_count, &keys, &count);
         }
         for (size_t i = 0; i < m->batch_count; i++)
                 m->batch[i].due_us = m->schedule_us += pauses_us[i];
@@ -224,7 +215,7 @@ static int batch_make(struct emulate *m, struct error *e) {
         return r;
 }
 
-/* Sends the batch, each post at its moment. 1: stopping. */
+/* Sends the batch, each post at its moment. */
 static int batch_send(struct emulate *m, struct error *e) {
         for (size_t i = 0; i < m->batch_count; i++) {
                 int r = wait_until(m, m->batch[i].due_us, e);

@@ -1,57 +1,31 @@
 /* pinfeed --token: one token and where it comes from, for kcat, scripts and support. */
-#include "pinfeed/job.h"
-
 #include <jansson.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- being stopped ---- */
+#include "pinfeed/job.h"
+#include "pinfeed/limits.h"
+#include "pinfeed/session.h"
 
-/* Somebody who waits for a signal, so that a command that was started for the credentials never outlives us. */
-struct guard {
-        struct aws *aws;
-        sigset_t signals, mask;         /* the mask: as it was */
-        pthread_t thread;
-        int received;                   /* 0: none */
+struct request {
+        struct session session;
+        char *token;                    /* the answer */
 };
 
-static void *guard_main(void *arg) {
-        struct guard *g = arg;
+static int work(struct worker *w, void *arg, struct error *e) {
+        struct request *r = arg;
+        int64_t expires_ms;
 
-        if (sigwait(&g->signals, &g->received) == 0)
-                aws_cancel(g->aws);
-        return NULL;
+        (void) w;
+        return aws_token(r->session.aws, &r->token, &expires_ms, e);
 }
 
-static int guard_begin(struct guard *g, struct aws *aws, struct error *e) {
-        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-        int wrong;
+/* A command that was started for the credentials must not outlive us. */
+static void wake(void *arg) {
+        struct request *r = arg;
 
-        *g = (struct guard) { .aws = aws };
-        sigemptyset(&g->signals);
-        for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-                struct sigaction now;
-
-                if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-                        sigaddset(&g->signals, signals[i]);
-        }
-        pthread_sigmask(SIG_BLOCK, &g->signals, &g->mask);
-        wrong = pthread_create(&g->thread, NULL, guard_main, g);
-        return wrong ? error_set(e, ERROR_FAILED, "a thread can't be started: %s", strerror(wrong)) : 0;
+        aws_cancel(r->session.aws);
 }
-
-/* Ends us by the signal that came, if one came, as it would have without a guard. */
-static void guard_end(struct guard *g) {
-        pthread_cancel(g->thread);
-        pthread_join(g->thread, NULL);
-        if (g->received)
-                raise(g->received);
-        pthread_sigmask(SIG_SETMASK, &g->mask, NULL);
-}
-
-/* ---- the token ---- */
 
 static json_t *utc(int64_t epoch_s) {
         char text[32];
@@ -75,35 +49,36 @@ static json_t *describe(const struct aws_status *s, const char *token) {
                          "expires_at", utc(s->credentials_expire_s));
 }
 
-static int get_token(struct aws *aws, char **ret, struct error *e) {
-        struct guard guard;
-        int64_t expires_ms;
-        int result;
+static int print(struct request *r, FILE *out, struct error *e) {
+        struct aws_status status;
+        json_t *json;
+        int result = 0;
 
-        if (guard_begin(&guard, aws, e) < 0)
-                return -1;
-        result = aws_token(aws, ret, &expires_ms, e);
-        guard_end(&guard);
+        aws_status(r->session.aws, &status);
+        json = describe(&status, r->token);
+        if (!json || json_dumpf(json, out, JSON_COMPACT) < 0 || fputc('\n', out) == EOF || fflush(out) != 0)
+                result = error_set(e, ERROR_FAILED, "the token could not be written to standard output");
+        json_decref(json);
         return result;
 }
 
-int job_token(const struct aws_settings *settings, FILE *out, struct error *e) {
-        struct aws *aws = aws_new(settings, NULL, NULL);
-        struct aws_status status;
-        char *token = NULL;
-        int result = get_token(aws, &token, e);
+int job_token(const struct config *config, struct service *service, FILE *out, struct error *e) {
+        struct request r = {};
+        const struct service_job job = {
+                .work = work, .args = (void *[]) { &r }, .count = 1, .wake = wake, .arg = &r,
+                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
+        };
+        int result = session_init(&r.session, config, service, SESSION_ONCE, e);
 
-        if (result == 0) {
-                json_t *json;
-
-                aws_status(aws, &status);
-                json = describe(&status, token);
-                if (!json || json_dumpf(json, out, JSON_COMPACT) < 0 || fputc('\n', out) == EOF || fflush(out) != 0)
-                        result = error_set(e, ERROR_FAILED, "the token could not be written to standard output");
-                json_decref(json);
-                mem_wipe(token, strlen(token));
-        }
-        free(token);
-        aws_free(aws);
+        if (result == 0)
+                result = service_run(service, &job, e);
+        if (result == 0 && r.token)
+                result = print(&r, out, e);
+        else if (result == 0)
+                result = error_stopped(e);
+        if (r.token)
+                mem_wipe(r.token, strlen(r.token));
+        free(r.token);
+        session_done(&r.session);
         return result;
 }

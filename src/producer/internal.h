@@ -49,6 +49,22 @@ struct producer {
         struct error token_error;
 };
 
+/* ---- call.c ---- */
+
+/* A call of librdkafka's that keeps no time limit of its own, on a thread that can be left behind. `arg` is the call's
+ * from now on: `fn` frees it, or whoever takes it from a call that came back. */
+struct call;
+struct call *call_start(void (*fn)(void *arg), void *arg);
+/* Waits for its end, for LIMIT_SLICE_MS at most. */
+bool call_wait(struct call *c);
+/* Whether it has come back; else it is left behind, with all that it uses. `c` is gone in either case. */
+bool call_end(struct call *c);
+/* rd_kafka_destroy in LIMIT_HANDLE_MS (or, from a stop on, LIMIT_STOP_HANDLE_MS), alive meanwhile. -1: it did not end. */
+int handle_destroy(struct producer *p, rd_kafka_t *rk, int timeout_ms, struct error *e);
+
+/* topics.c: waits for the event of an admin request, alive meanwhile. NULL: the time is up, or stopping. */
+rd_kafka_event_t *admin_event(struct producer *p, rd_kafka_queue_t *queue, uint64_t until_us);
+
 /* properties.c: a configuration with pinfeed's defaults and the user's properties. Freed by the caller
  * (rd_kafka_conf_destroy) or handed to rd_kafka_new. */
 int properties_make(const struct producer_settings *settings, rd_kafka_conf_t **ret, struct error *e);
@@ -75,9 +91,11 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
 bool reason_is_refusal(rd_kafka_resp_err_t code);
 /* Why the open transaction has to be aborted: 1 or -1 as in producer.h, worded. */
 int producer_transaction_failure(struct producer *p, struct error *e);
-/* rd_kafka_destroy, which has no time limit of its own. 1: it did not end in time. */
-int handle_destroy(rd_kafka_t *rk, int timeout_ms);
-/* Calls the owner's alive function. */
+/* Calls the owner's alive function: INT_MAX, or what is left for delivering when stopping. */
+int producer_left_ms(struct producer *p);
+/* Calls it, and says when what delivers has to end: at its own time, or earlier when a stop was asked for. */
+uint64_t producer_deadline(struct producer *p, uint64_t until_us);
+/* The same for calls that deliver nothing: false when they should give up. */
 bool producer_alive(struct producer *p);
 /* Marks the producer as broken; the first failure stays. */
 void producer_fail(struct producer *p, const struct error *e);

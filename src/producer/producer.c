@@ -1,8 +1,9 @@
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
+#include "pinfeed/limits.h"
 
 enum {
         /* How long acknowledgements may stay away before a line says so. */
@@ -134,8 +135,19 @@ static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
                 rd_kafka_oauthbearer_set_token_failure(rk, e.what);
 }
 
+int producer_left_ms(struct producer *p) {
+        return p->alive ? p->alive(p->alive_arg) : INT_MAX;
+}
+
+uint64_t producer_deadline(struct producer *p, uint64_t until_us) {
+        int left_ms = producer_left_ms(p);
+        uint64_t stop_us = clock_monotonic_us() + (uint64_t) left_ms * 1000;
+
+        return left_ms == INT_MAX || stop_us > until_us ? until_us : stop_us;
+}
+
 bool producer_alive(struct producer *p) {
-        return !p->alive || p->alive(p->alive_arg);
+        return producer_left_ms(p) == INT_MAX;
 }
 
 /* ---- the handle ---- */
@@ -233,7 +245,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
                 if (error) {
                         error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
                         rd_kafka_error_destroy(error);
-                        producer_destroy(p, 5000);
+                        producer_destroy(p, &(struct error) {});
                         return -1;
                 }
         }
@@ -241,31 +253,17 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
         return 0;
 }
 
-static void *destroy_run(void *rk) {
-        rd_kafka_destroy(rk);
-        return NULL;
-}
-
-int handle_destroy(rd_kafka_t *rk, int timeout_ms) {
-        struct timespec until = clock_timespec(clock_monotonic_us() + (uint64_t) timeout_ms * 1000);
-        pthread_t thread;
-
-        if (pthread_create(&thread, NULL, destroy_run, rk) != 0)
-                return 1;
-        return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0;
-}
-
-int producer_destroy(struct producer *p, int timeout_ms) {
+int producer_destroy(struct producer *p, struct error *e) {
         if (!p)
                 return 0;
-        if (p->stuck)                   /* librdkafka frees what that call still uses */
-                return 1;
+        if (p->stuck)                   /* librdkafka would free what that call still uses */
+                return error_set(e, ERROR_FAILED, "a call of librdkafka did not come back");
         p->report = NULL;
         producer_purge(p);
         for (struct producer_topic *t = p->topics; t; t = t->next)
                 rd_kafka_topic_destroy(t->rkt);
-        if (handle_destroy(p->rk, timeout_ms) != 0)
-                return 1;
+        if (handle_destroy(p, p->rk, LIMIT_HANDLE_MS, e) < 0)
+                return -1;
         for (struct producer_topic *t = p->topics, *next; t; t = next) {
                 next = t->next;
                 free(t->name);
@@ -329,7 +327,9 @@ int producer_connect(struct producer *p, int timeout_ms, struct error *e) {
                         return -1;
                 if (p->refused_by_broker || p->refused_by_tls)
                         return refused(p, e);
-        } while (producer_alive(p) && clock_monotonic_us() < until_us);
+                if (!producer_alive(p))
+                        return error_stopped(e);
+        } while (clock_monotonic_us() < until_us);
         return unreachable(p, e);
 }
 
@@ -405,6 +405,7 @@ static void watch_quiet(struct producer *p) {
 
 int producer_poll(struct producer *p, int timeout_ms, struct error *e) {
         rd_kafka_poll(p->rk, timeout_ms);
+        producer_left_ms(p);
         watch_quiet(p);
         if (!p->failed)
                 return 0;
@@ -412,19 +413,14 @@ int producer_poll(struct producer *p, int timeout_ms, struct error *e) {
         return -1;
 }
 
-int producer_flush(struct producer *p, int timeout_ms) {
+bool producer_flush(struct producer *p, int timeout_ms) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
 
-        while (p->in_flight > 0) {
-                uint64_t now_us = clock_monotonic_us(), wait_ms;
-
-                if (now_us >= until_us || p->failed)
-                        return 1;
-                wait_ms = (until_us - now_us + 999) / 1000;
-                rd_kafka_flush(p->rk, wait_ms < 500 ? (int) wait_ms : 500);
-                producer_alive(p);
+        while (p->in_flight > 0 && !p->failed && clock_monotonic_us() < until_us) {
+                rd_kafka_flush(p->rk, clock_left_ms(until_us, LIMIT_SLICE_MS));
+                until_us = producer_deadline(p, until_us);
         }
-        return 0;
+        return p->in_flight == 0;
 }
 
 size_t producer_in_flight(const struct producer *p) {
@@ -434,6 +430,6 @@ size_t producer_in_flight(const struct producer *p) {
 void producer_purge(struct producer *p) {
         rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         /* The reports of what was purged are there at once or soon; a handle that gives none is beyond help. */
-        for (int i = 0; i < 100 && p->in_flight > 0; i++)
+        for (int i = 0; i < LIMIT_STOP_PURGE_MS / 10 && p->in_flight > 0; i++)
                 rd_kafka_poll(p->rk, 10);
 }

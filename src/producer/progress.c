@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "internal.h"
-
-/* One call waits this long at most, so that the worker can say that it is alive. */
-enum { SLICE_MS = 1000, READER_END_MS = 10000 };
+#include "pinfeed/limits.h"
 
 static bool code_is_passing(rd_kafka_resp_err_t code) {
         switch ((int) code) {
@@ -55,10 +53,10 @@ static int open_reader(struct producer *p, const char *group, rd_kafka_t **ret, 
 }
 
 static int close_reader(struct producer *p, rd_kafka_t *reader, struct error *e) {
-        if (!reader || handle_destroy(reader, READER_END_MS) == 0)
+        if (!reader || handle_destroy(p, reader, LIMIT_READER_MS, e) == 0)
                 return 0;
         p->stuck = true;
-        return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", READER_END_MS / 1000);
+        return -1;
 }
 
 /* A code when there is no answer to be trusted: an offset beside an error says nothing ("not stable yet" comes with
@@ -83,8 +81,10 @@ static int fetch_until(struct producer *p, rd_kafka_t *reader, const char *group
                        char **ret_text, int64_t *ret_offset, struct error *e) {
         rd_kafka_resp_err_t code;
 
-        while ((code = fetch(reader, topic, clock_left_ms(until_us, SLICE_MS), ret_text, ret_offset))) {
-                if (!code_is_passing(code) || !producer_alive(p) || clock_monotonic_us() >= until_us)
+        while ((code = fetch(reader, topic, clock_left_ms(until_us, LIMIT_SLICE_MS), ret_text, ret_offset))) {
+                if (!producer_alive(p))
+                        return error_stopped(e);
+                if (!code_is_passing(code) || clock_monotonic_us() >= until_us)
                         return reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
                 rd_kafka_poll(p->rk, 50);
         }
@@ -114,16 +114,6 @@ int producer_committed(struct producer *p, const char *group, const char *topic,
 
 /* ---- members ---- */
 
-/* Runs an admin request to its event, alive meanwhile. NULL when the time is up. */
-static rd_kafka_event_t *await_event(struct producer *p, rd_kafka_queue_t *queue, uint64_t until_us) {
-        rd_kafka_event_t *event;
-
-        do
-                event = rd_kafka_queue_poll(queue, clock_left_ms(until_us, SLICE_MS));
-        while (!event && producer_alive(p) && clock_monotonic_us() < until_us);
-        return event;
-}
-
 static rd_kafka_resp_err_t members_answer(rd_kafka_event_t *event, size_t *ret) {
         const rd_kafka_ConsumerGroupDescription_t **groups;
         const rd_kafka_error_t *error;
@@ -150,21 +140,24 @@ int producer_group_members(struct producer *p, const char *group, int timeout_ms
         rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
         rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);
         rd_kafka_resp_err_t code;
+        bool alive = true;
 
         rd_kafka_AdminOptions_set_request_timeout(options, 5000, NULL, 0);
         do {
                 rd_kafka_event_t *event;
 
                 rd_kafka_DescribeConsumerGroups(p->rk, &group, 1, options, queue);
-                event = await_event(p, queue, until_us);
+                event = admin_event(p, queue, until_us);
                 code = event ? members_answer(event, ret) : RD_KAFKA_RESP_ERR__TIMED_OUT;
                 if (event)
                         rd_kafka_event_destroy(event);
                 if (code_is_passing(code))
                         rd_kafka_poll(p->rk, 50);
-        } while (code_is_passing(code) && producer_alive(p) && clock_monotonic_us() < until_us);
+        } while (code_is_passing(code) && (alive = producer_alive(p)) && clock_monotonic_us() < until_us);
         rd_kafka_queue_destroy(queue);
         rd_kafka_AdminOptions_destroy(options);
+        if (!alive)
+                return error_stopped(e);
         if (code)
                 return reason_set(p, e, REASON_GROUP, code, NULL, "group %s can't be described", group);
         return 0;

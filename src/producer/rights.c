@@ -94,8 +94,10 @@ int producer_may_write(struct producer *p, const struct producer_settings *setti
         if (producer_from(settings, conf, on_answer, &q, e) < 0)
                 return -1;
         r = ask_all(p, q, count, timeout_ms, e);
-        if (producer_destroy(q, timeout_ms) && r == 0)
-                r = error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", timeout_ms / 1000);
+        if (producer_destroy(q, r < 0 ? &(struct error) {} : e) < 0) {
+                p->stuck = true;        /* it shares what the owner handed to both */
+                r = -1;
+        }
         if (r == 0)
                 r = producer_poll(p, 0, e);     /* the right to write idempotently was asked for meanwhile */
         return r;

@@ -1,7 +1,7 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
+#include "pinfeed/limits.h"
 
 enum { UNKNOWN_US = 2000000 };
 
@@ -22,7 +22,7 @@ static int topic_metadata(struct producer_topic *t, int timeout_ms, struct error
         do {
                 const struct rd_kafka_metadata *metadata;
 
-                code = rd_kafka_metadata(p->rk, 0, t->rkt, &metadata, 1000);
+                code = rd_kafka_metadata(p->rk, 0, t->rkt, &metadata, LIMIT_SLICE_MS);
                 if (!code) {
                         code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__FAIL;
                         if (!code)
@@ -35,8 +35,10 @@ static int topic_metadata(struct producer_topic *t, int timeout_ms, struct error
                         return missing(t->name, e);
                 if (reason_is_refusal(code))
                         break;
+                if (!producer_alive(p))
+                        return error_stopped(e);
                 rd_kafka_poll(p->rk, 100);
-        } while (producer_alive(p) && clock_monotonic_us() < until_us);
+        } while (clock_monotonic_us() < until_us);
         return reason_set(p, e, REASON_DESCRIBE_TOPIC, code, NULL, "topic %s can't be described", t->name);
 }
 
@@ -80,12 +82,17 @@ int producer_topic_partitions(const struct producer_topic *t) {
 
 int producer_topic_extent(struct producer *p, const struct producer_topic *t, int timeout_ms, uint64_t *ret,
                           struct error *e) {
-        uint64_t total = 0;
+        uint64_t total = 0, until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
 
         for (int i = 0; i < t->partitions; i++) {
+                rd_kafka_resp_err_t code;
                 int64_t low, high;
-                rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(p->rk, t->name, i, &low, &high, timeout_ms);
 
+                do {
+                        code = rd_kafka_query_watermark_offsets(p->rk, t->name, i, &low, &high, LIMIT_SLICE_MS);
+                        if (!producer_alive(p))
+                                return error_stopped(e);
+                } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && clock_monotonic_us() < until_us);
                 if (code)
                         return reason_set(p, e, REASON_DESCRIBE_TOPIC, code, NULL, "topic %s: its offsets can't be read",
                                           t->name);
@@ -97,50 +104,71 @@ int producer_topic_extent(struct producer *p, const struct producer_topic *t, in
 
 /* ---- creating ---- */
 
-static int create_result(struct producer *p, rd_kafka_event_t *event, const char *name, struct error *e) {
-        const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
-        const rd_kafka_topic_result_t **topics;
-        rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-        size_t count;
+rd_kafka_event_t *admin_event(struct producer *p, rd_kafka_queue_t *queue, uint64_t until_us) {
+        rd_kafka_event_t *event;
 
-        if (code)
-                return reason_set(p, e, REASON_CREATE_TOPIC, code, rd_kafka_event_error_string(event),
-                                  "topic %s can't be created", name);
-        topics = rd_kafka_CreateTopics_result_topics(result, &count);
-        code = count == 1 ? rd_kafka_topic_result_error(topics[0]) : RD_KAFKA_RESP_ERR__FAIL;
-        if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-                return 1;
-        if (!code)
-                return 0;
-        return reason_set(p, e, REASON_CREATE_TOPIC, code, count == 1 ? rd_kafka_topic_result_error_string(topics[0]) : NULL,
-                          "topic %s can't be created", name);
+        do
+                event = rd_kafka_queue_poll(queue, clock_left_ms(until_us, LIMIT_SLICE_MS));
+        while (!event && producer_alive(p) && clock_monotonic_us() < until_us);
+        return event;
 }
 
-int producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms, struct error *e) {
+static enum producer_creation create_result(struct producer *p, rd_kafka_event_t *event, const char *name,
+                                            struct error *e) {
+        const rd_kafka_topic_result_t **topics = NULL;
+        const char *text = rd_kafka_event_error_string(event);
+        rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+        size_t count = 0;
+
+        if (!code) {
+                topics = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+                code = count == 1 ? rd_kafka_topic_result_error(topics[0]) : RD_KAFKA_RESP_ERR__FAIL;
+                text = count == 1 ? rd_kafka_topic_result_error_string(topics[0]) : NULL;
+        }
+        if (!code)
+                return PRODUCER_CREATED;
+        if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+                return PRODUCER_EXISTED;
+        reason_set(p, e, REASON_CREATE_TOPIC, code, text, "topic %s can't be created", name);
+        return PRODUCER_NOT_CREATED;
+}
+
+static enum producer_creation create(struct producer *p, rd_kafka_NewTopic_t *new_topic, const char *name, int timeout_ms,
+                                     struct error *e) {
+        rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);
+        enum producer_creation r = PRODUCER_NOT_CREATED;
+        rd_kafka_event_t *event;
+
+        rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+        rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, NULL, 0);
+        rd_kafka_CreateTopics(p->rk, &new_topic, 1, options, queue);
+        event = admin_event(p, queue, clock_monotonic_us() + (uint64_t) timeout_ms * 1000);
+        if (event)
+                r = create_result(p, event, name, e);
+        else if (!producer_alive(p))
+                error_stopped(e);
+        else
+                reason_set(p, e, REASON_CREATE_TOPIC, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, "topic %s can't be created", name);
+        if (event)
+                rd_kafka_event_destroy(event);
+        rd_kafka_queue_destroy(queue);
+        rd_kafka_AdminOptions_destroy(options);
+        return r;
+}
+
+enum producer_creation producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms,
+                                             struct error *e) {
         char reason[512];
         rd_kafka_NewTopic_t *new_topic = rd_kafka_NewTopic_new(topic->name, topic->partitions, topic->replication_factor,
                                                                reason, sizeof reason);
-        rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-        rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);
-        rd_kafka_event_t *event = NULL;
-        int r;
+        enum producer_creation r = PRODUCER_NOT_CREATED;
 
         if (!new_topic) {
-                r = error_set(e, ERROR_REFUSED, "topic %s can't be created: %s", topic->name, reason);
-        } else {
-                rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
-                rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, NULL, 0);
-                rd_kafka_CreateTopics(p->rk, &new_topic, 1, options, queue);
-                event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
-                r = event ? create_result(p, event, topic->name, e)
-                          : reason_set(p, e, REASON_CREATE_TOPIC, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL,
-                                       "topic %s can't be created", topic->name);
+                error_set(e, ERROR_REFUSED, "topic %s can't be created: %s", topic->name, reason);
+                return r;
         }
-        if (event)
-                rd_kafka_event_destroy(event);
-        if (new_topic)
-                rd_kafka_NewTopic_destroy(new_topic);
-        rd_kafka_queue_destroy(queue);
-        rd_kafka_AdminOptions_destroy(options);
+        r = create(p, new_topic, topic->name, timeout_ms, e);
+        rd_kafka_NewTopic_destroy(new_topic);
         return r;
 }

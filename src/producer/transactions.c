@@ -1,12 +1,15 @@
 /* Transactions. librdkafka sorts its errors into retriable (the same call again), abortable and fatal; everything
  * else, and a time that is up, ends in a new producer, whose init_transactions settles what was open. */
-#include <stdio.h>
+#include <limits.h>
 #include <string.h>
 
 #include "internal.h"
+#include "pinfeed/limits.h"
 
-/* One call waits this long at most, so that the worker can say that it is alive. */
-enum { SLICE_MS = 1000 };
+/* Not 0, which librdkafka takes for its own default. */
+static int slice_ms(uint64_t until_us) {
+        return clock_left_ms(until_us, LIMIT_SLICE_MS) + 1;
+}
 
 /* Words a transactional error and says what the caller must do about it (see producer.h). */
 static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_action action, const char *what, struct error *e) {
@@ -14,7 +17,7 @@ static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_actio
 
         /* The transaction broke before this call; asked to commit it, librdkafka only says why. */
         if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__STATE) {
-                rd_kafka_error_t *cause = rd_kafka_commit_transaction(p->rk, SLICE_MS);
+                rd_kafka_error_t *cause = rd_kafka_commit_transaction(p->rk, LIMIT_SLICE_MS);
 
                 if (cause) {
                         rd_kafka_error_destroy(error);
@@ -34,10 +37,9 @@ static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_actio
 }
 
 /* Whether the same call is to be repeated; destroys the error then. */
-static bool again(struct producer *p, rd_kafka_error_t *error, uint64_t until_us, bool may_give_up) {
-        bool keep_going = producer_alive(p) || !may_give_up;
-
-        if (p->failed || !keep_going || !rd_kafka_error_is_retriable(error) || clock_monotonic_us() >= until_us)
+static bool again(struct producer *p, rd_kafka_error_t *error, uint64_t *until_us) {
+        *until_us = producer_deadline(p, *until_us);
+        if (p->failed || !rd_kafka_error_is_retriable(error) || clock_monotonic_us() >= *until_us)
                 return false;
         if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__TIMED_OUT)
                 rd_kafka_poll(p->rk, 50);       /* it answered at once: no busy loop */
@@ -49,9 +51,14 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
         rd_kafka_error_t *error;
 
-        while ((error = rd_kafka_init_transactions(p->rk, clock_left_ms(until_us, SLICE_MS))))
-                if (!again(p, error, until_us, true))
+        while ((error = rd_kafka_init_transactions(p->rk, slice_ms(until_us)))) {
+                if (!producer_alive(p)) {
+                        rd_kafka_error_destroy(error);
+                        return error_stopped(e);
+                }
+                if (!again(p, error, &until_us))
                         return settle(p, error, REASON_TRANSACTION, "Kafka does not begin transactions", e), -1;
+        }
         return 0;
 }
 
@@ -65,15 +72,15 @@ int producer_abort(struct producer *p, int timeout_ms, struct error *e) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
         rd_kafka_error_t *error;
 
-        while ((error = rd_kafka_abort_transaction(p->rk, clock_left_ms(until_us, SLICE_MS))))
-                if (!again(p, error, until_us, false))
+        while ((error = rd_kafka_abort_transaction(p->rk, slice_ms(until_us))))
+                if (!again(p, error, &until_us))
                         return settle(p, error, REASON_TRANSACTION, "a transaction can't be aborted", e), -1;
         return 0;
 }
 
 int producer_transaction_failure(struct producer *p, struct error *e) {
         /* In that state it only says why. */
-        rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, SLICE_MS);
+        rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, LIMIT_SLICE_MS);
 
         if (error)
                 return settle(p, error, REASON_WRITE, "a transaction broke", e);
@@ -87,114 +94,64 @@ unsigned producer_transaction_timeout_ms(const struct producer *p) {
 /* ---- the cursor in the transaction ---- */
 
 /* rd_kafka_send_offsets_to_transaction does not keep its time limit while the group's coordinator can't be found (as of
- * librdkafka 2.14). It gets a thread of its own, so that the worker can say that it is alive, and leave it behind. */
-struct offsets_call {
+ * librdkafka 2.14). */
+struct offsets {
         rd_kafka_t *rk;
-        rd_kafka_topic_partition_list_t *offsets;
+        rd_kafka_topic_partition_list_t *list;
         rd_kafka_consumer_group_metadata_t *group;
         int timeout_ms;
-        pthread_mutex_t lock;
-        pthread_cond_t changed;
-        bool done, left;                /* under the lock; whoever comes second frees it */
-        rd_kafka_error_t *error;
+        rd_kafka_error_t *error;        /* the answer */
 };
 
-static void offsets_free(struct offsets_call *c) {
-        rd_kafka_consumer_group_metadata_destroy(c->group);
-        rd_kafka_topic_partition_list_destroy(c->offsets);
-        pthread_cond_destroy(&c->changed);
-        pthread_mutex_destroy(&c->lock);
-        free(c);
+static void offsets_send(void *arg) {
+        struct offsets *o = arg;
+
+        o->error = rd_kafka_send_offsets_to_transaction(o->rk, o->list, o->group, o->timeout_ms);
 }
 
-static void *offsets_run(void *arg) {
-        struct offsets_call *c = arg;
-        rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(c->rk, c->offsets, c->group, c->timeout_ms);
-        bool left;
-
-        pthread_mutex_lock(&c->lock);
-        c->done = true;
-        c->error = error;
-        left = c->left;
-        pthread_cond_signal(&c->changed);
-        pthread_mutex_unlock(&c->lock);
-        if (left) {
-                if (error)
-                        rd_kafka_error_destroy(error);
-                offsets_free(c);
-        }
-        return NULL;
-}
-
-static struct offsets_call *offsets_start(struct producer *p, const struct producer_progress *progress, int timeout_ms) {
-        struct offsets_call *c = mem_zero(1, sizeof *c);
+static struct offsets *offsets_new(struct producer *p, const struct producer_progress *progress, int timeout_ms) {
+        struct offsets *o = mem_zero(1, sizeof *o);
         rd_kafka_topic_partition_t *partition;
-        pthread_t thread;
 
-        c->rk = p->rk;
-        c->timeout_ms = timeout_ms;
-        c->group = rd_kafka_consumer_group_metadata_new(progress->group);
-        c->offsets = rd_kafka_topic_partition_list_new(1);
-        partition = rd_kafka_topic_partition_list_add(c->offsets, progress->topic, 0);
+        o->rk = p->rk;
+        o->timeout_ms = timeout_ms;
+        o->group = rd_kafka_consumer_group_metadata_new(progress->group);
+        o->list = rd_kafka_topic_partition_list_new(1);
+        partition = rd_kafka_topic_partition_list_add(o->list, progress->topic, 0);
         partition->offset = progress->offset;
         partition->metadata_size = strlen(progress->text);
         partition->metadata = mem_copy_string(progress->text);  /* the list frees it with free() */
-        pthread_mutex_init(&c->lock, NULL);
-        pthread_cond_init(&c->changed, NULL);
-        if (pthread_create(&thread, NULL, offsets_run, c) != 0)
-                abort();                /* as for memory */
-        pthread_detach(thread);
-        return c;
+        return o;
 }
 
-/* Waits for half a second at most. */
-static bool offsets_wait(struct offsets_call *c) {
-        uint64_t until_us = clock_monotonic_us() + 500000;
-        struct timespec until = clock_timespec(until_us);
-        bool done;
-
-        pthread_mutex_lock(&c->lock);
-        while (!c->done && pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, &until) == 0)
-                ;
-        done = c->done;
-        pthread_mutex_unlock(&c->lock);
-        return done;
-}
-
-/* 0: the call is over, with *ret_error; -1: it is left behind, and the handle with it. */
-static int offsets_end(struct offsets_call *c, rd_kafka_error_t **ret_error) {
-        bool done;
-
-        pthread_mutex_lock(&c->lock);
-        done = c->done;
-        c->left = true;
-        *ret_error = c->error;
-        pthread_mutex_unlock(&c->lock);
-        if (!done)
-                return -1;
-        offsets_free(c);
-        return 0;
+static void offsets_free(struct offsets *o) {
+        rd_kafka_consumer_group_metadata_destroy(o->group);
+        rd_kafka_topic_partition_list_destroy(o->list);
+        free(o);
 }
 
 /* One call, as long as it takes: after a time-out of its own the transaction would have to be aborted. */
-static int send_offsets(struct producer *p, const struct producer_progress *progress, uint64_t until_us,
+static int send_offsets(struct producer *p, const struct producer_progress *progress, uint64_t *until_us,
                         rd_kafka_error_t **ret_error, struct error *e) {
-        enum { GRACE_US = 2000000 };
-        uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us) / 1000 : 0;
-        struct offsets_call *c = offsets_start(p, progress, (int) left_ms + 1);
+        enum { GRACE_US = LIMIT_SLICE_MS * 1000 };
+        struct offsets *o = offsets_new(p, progress, clock_left_ms(*until_us, INT_MAX) + 1);
+        struct call *c = call_start(offsets_send, o);
 
-        while (!offsets_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
-                producer_alive(p);
-        if (offsets_end(c, ret_error) == 0)
+        while (!call_wait(c) && clock_monotonic_us() < *until_us + GRACE_US)
+                *until_us = producer_deadline(p, *until_us);
+        if (call_end(c)) {
+                *ret_error = o->error;
+                offsets_free(o);
                 return 0;
+        }
         error_set(e, ERROR_UNREACHABLE, "the cursor can't be added to the transaction: the coordinator of group %s does not "
                   "answer", progress->group);
         producer_fail(p, e);
-        p->stuck = true;
+        p->stuck = true;                /* and `o` with it */
         return -1;
 }
 
-static int send_progress(struct producer *p, const struct producer_progress *progress, uint64_t until_us,
+static int send_progress(struct producer *p, const struct producer_progress *progress, uint64_t *until_us,
                          struct error *e) {
         rd_kafka_error_t *error;
 
@@ -203,7 +160,7 @@ static int send_progress(struct producer *p, const struct producer_progress *pro
                         return -1;
                 if (!error)
                         return 0;
-                if (!again(p, error, until_us, false))
+                if (!again(p, error, until_us))
                         return settle(p, error, REASON_GROUP, "the cursor can't be added to the transaction", e);
         }
 }
@@ -213,11 +170,11 @@ int producer_commit(struct producer *p, const struct producer_progress *progress
         rd_kafka_error_t *error;
         int r;
 
-        r = send_progress(p, progress, until_us, e);
+        r = send_progress(p, progress, &until_us, e);
         if (r != 0)
                 return r;
-        while ((error = rd_kafka_commit_transaction(p->rk, clock_left_ms(until_us, SLICE_MS))))
-                if (!again(p, error, until_us, false))
+        while ((error = rd_kafka_commit_transaction(p->rk, slice_ms(until_us))))
+                if (!again(p, error, &until_us))
                         return settle(p, error, REASON_WRITE, "a transaction can't be committed", e);
         return 0;
 }

@@ -1,11 +1,11 @@
 #include "feed.h"
+#include "pinfeed/limits.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-        INIT_TIMEOUT_MS = 60000,
-        ABORT_TIMEOUT_MS = 10000, ABORT_STOPPING_MS = 3000,
+        ABORT_TIMEOUT_MS = 10000,
         MOST_RECOVERIES = 5,
         FLOWING_US = 1000000,
         LOOK_MS = 10000,
@@ -72,8 +72,7 @@ static int open_producer(struct feed *f, struct error *e) {
         f->open = false;
         f->open_rows = f->open_bytes = 0;
         f->undelivered = false;
-        f->stuck = connection_close_producer(&f->connection, e) < 0;
-        if (f->stuck)
+        if (connection_close_producer(&f->connection, e) < 0)
                 return -1;
         r = connection_open_producer(&f->connection, f->run->exactly_once ? f->transactional_id : NULL, on_report, f, e);
         if (r == 0)
@@ -89,7 +88,7 @@ static int take_over(struct feed *f, struct error *e) {
                 return 0;
         if (f->claimed && feed_taken_over(f, 0, e))
                 return -1;
-        return producer_init_transactions(f->connection.producer, INIT_TIMEOUT_MS, e);
+        return producer_init_transactions(f->connection.producer, LIMIT_INIT_MS, e);
 }
 
 /* Proves every right before the first record, and tells whom we fenced who we are. */
@@ -167,8 +166,7 @@ static void abort_open(struct feed *f, struct error *e) {
 
         if (!f->open || !f->run->exactly_once || !f->connection.producer || e->class == ERROR_TAKEN_OVER)
                 return;
-        if (producer_abort(f->connection.producer, worker_stopping(f->connection.worker) ? ABORT_STOPPING_MS : ABORT_TIMEOUT_MS,
-                           &aborting) < 0 && aborting.class == ERROR_TAKEN_OVER)
+        if (producer_abort(f->connection.producer, ABORT_TIMEOUT_MS, &aborting) < 0 && aborting.class == ERROR_TAKEN_OVER)
                 *e = aborting;
         f->open = false;
 }
@@ -181,7 +179,7 @@ static int recover(struct feed *f, struct failures *failures, struct error *e) {
                         return -1;
                 f->lost_rows = f->open_rows;
         }
-        if (f->stuck || (f->connection.producer && producer_stuck(f->connection.producer)))
+        if (service_left_behind(f->run->session.service) || (f->connection.producer && producer_stuck(f->connection.producer)))
                 return error_hint(e, "Start it again: it goes on after the last commit.");
         if (e->class == ERROR_REFUSED || e->class == ERROR_USAGE || count_failure(f, failures, e) < 0)
                 return -1;
@@ -205,7 +203,7 @@ int feed_work(struct worker *w, void *feed, struct error *e) {
                 r = attempt(f, e);
                 abort_open(f, e);
         } while (r != 0 && !worker_stopping(w) && recover(f, &failures, e) == 0);
-        if (worker_stopping(w) && (r > 0 || (r < 0 && e->class == ERROR_UNREACHABLE)))
+        if (worker_stopping(w) && (r > 0 || (r < 0 && (e->class == ERROR_UNREACHABLE || e->class == ERROR_STOPPED))))
                 r = 0;                  /* told to stop: what was not committed is sent by the next run */
         f->ended_us = clock_monotonic_us();
         f->progress.finished = true;
@@ -238,8 +236,6 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e) {
                 cursor_print_key(&(struct key) { f->at->last.data, f->at->last.length }, &f->resumed_from);
                 f->has_resumed_from = true;
         }
-        if (r == 1)
-                r = error_set(e, ERROR_FAILED, "stopped");
         if (connection_close(&f->connection, r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
         return r;

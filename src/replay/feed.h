@@ -12,9 +12,6 @@
 #include "cursor.h"
 #include "pinfeed/session.h"
 
-/* A table without an index is sorted before its first row comes. */
-enum { FEED_LONG_QUERY_MS = 3600000 };
-
 /* Shared by the feeds of a run. */
 struct feed_run {
         struct session session;
@@ -58,7 +55,6 @@ struct feed {
         bool announced;                         /* what is said once was said */
         bool claimed;                           /* the cursor was ours once: every right is there */
         bool ready;
-        bool stuck;                             /* a producer could not be ended */
         uint64_t copied_us;                     /* when the cursor was copied to its file */
         bool copy_failed;
         bool complete;                          /* the upper bound was reached */

@@ -4,12 +4,9 @@
 #include <string.h>
 
 #include "feed.h"
+#include "pinfeed/limits.h"
 
 enum {
-        /* Somebody's open transaction may have to time out first. */
-        CURSOR_TIMEOUT_MS = 60000,
-        COMMIT_TIMEOUT_MS = 60000,
-        STOPPING_TIMEOUT_MS = 12000,
         COPY_EVERY_US = 5000000,
 };
 
@@ -127,7 +124,7 @@ static int check_lost(struct feed *f, struct error *e) {
 static int read_committed(struct feed *f, struct error *e) {
         char *text = NULL;
         int64_t offset;
-        int r = producer_committed(f->connection.producer, f->run->group, f->stream.config->topic, CURSOR_TIMEOUT_MS, &text,
+        int r = producer_committed(f->connection.producer, f->run->group, f->stream.config->topic, LIMIT_CURSOR_MS, &text,
                                    &offset, e);
 
         cursor_free(&f->cursor);
@@ -237,9 +234,7 @@ int feed_settle_bound(struct feed *f, struct error *e) {
                 buffer_append_string(&f->at->to, f->run->to);
                 return 0;
         }
-        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
         r = table_key_bounds(f->connection.database, f->stream.table, &least, &greatest, e);
-        worker_alive(f->connection.worker);
         if (r < 0)
                 return -1;
         f->at->has_to = r == 0;
@@ -250,28 +245,25 @@ int feed_settle_bound(struct feed *f, struct error *e) {
 
 /* ---- committing ---- */
 
-/* When stopping, it has to end before the process is ended. */
-static int commit_timeout_ms(const struct feed *f) {
-        return worker_stopping(f->connection.worker) ? STOPPING_TIMEOUT_MS : COMMIT_TIMEOUT_MS;
-}
-
 static int commit_transaction(struct feed *f, const char *text, struct error *e) {
         const struct producer_progress progress = {
                 .group = f->run->group, .topic = f->stream.config->topic,
                 .offset = (int64_t) f->at->rows, .text = text,
         };
 
-        return producer_commit(f->connection.producer, &progress, commit_timeout_ms(f), e);
+        return producer_commit(f->connection.producer, &progress, LIMIT_COMMIT_MS, e);
 }
 
 static int commit_file(struct feed *f, struct error *e) {
-        int timeout_ms = commit_timeout_ms(f), flushed = producer_flush(f->connection.producer, timeout_ms);
+        uint64_t began_us = clock_monotonic_us();
+        bool flushed = producer_flush(f->connection.producer, LIMIT_COMMIT_MS);
 
         if (producer_poll(f->connection.producer, 0, e) < 0)
                 return -1;                      /* a refusal, in its own words */
-        if (flushed != 0)
-                return error_set(e, ERROR_UNREACHABLE, "Kafka did not acknowledge %zu records within %d s: %s",
-                                 producer_in_flight(f->connection.producer), timeout_ms / 1000,
+        if (!flushed)
+                return error_set(e, ERROR_UNREACHABLE, "Kafka did not acknowledge %zu records within %u s: %s",
+                                 producer_in_flight(f->connection.producer),
+                                 (unsigned) ((clock_monotonic_us() - began_us) / 1000000),
                                  producer_last_reason(f->connection.producer));
         if (f->undelivered)
                 return error_set(e, ERROR_FAILED, "Kafka did not take all records");

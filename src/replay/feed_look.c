@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "feed.h"
-
-enum { GROUP_TIMEOUT_MS = 20000 };
+#include "pinfeed/limits.h"
 
 /* ---- before the rows ---- */
 
@@ -22,7 +21,6 @@ static int check_lengths(struct feed *f, struct error *e) {
 
         if (longest <= CURSOR_KEY_MAX)
                 return 0;
-        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
         if (table_longest_key(f->connection.database, f->stream.table, &longest, e) < 0)
                 return -1;
         if (longest <= CURSOR_KEY_MAX)
@@ -41,7 +39,6 @@ static int check_bound(struct feed *f, const char *option, const char *text, str
                 return 0;
         if (key.length > CURSOR_KEY_MAX)
                 return error_set(e, ERROR_USAGE, "%s: a key may have %d bytes", option, CURSOR_KEY_MAX);
-        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
         if (table_count(f->connection.database, f->stream.table, &key, true, &key, &count, e) < 0)
                 return error_prefix(e, "%s: ", option);
         return 0;
@@ -51,7 +48,6 @@ int feed_check_keys(struct feed *f, struct error *e) {
         int r = 0;
 
         if (table_facts(f->stream.table)->key_nullable) {
-                worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
                 r = table_has_null_keys(f->connection.database, f->stream.table, e);
         }
         if (r != 0)
@@ -61,7 +57,6 @@ int feed_check_keys(struct feed *f, struct error *e) {
         r = check_bound(f, "--from", f->run->from, e);
         if (r == 0)
                 r = check_bound(f, "--to", f->run->to, e);
-        worker_alive(f->connection.worker);
         return r;
 }
 
@@ -70,7 +65,7 @@ int feed_check_group(struct feed *f, struct error *e) {
 
         if (!f->run->exactly_once)
                 return 0;
-        if (producer_group_members(f->connection.producer, f->run->group, GROUP_TIMEOUT_MS, &members, e) < 0)
+        if (producer_group_members(f->connection.producer, f->run->group, LIMIT_GROUP_MS, &members, e) < 0)
                 return -1;
         if (members == 0)
                 return 0;
@@ -98,10 +93,8 @@ int feed_count(struct feed *f, struct error *e) {
                 return 0;               /* an earlier attempt did */
         feed_range(f, &range);
         if (f->at->has_to) {
-                worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
                 if (table_count(f->connection.database, f->stream.table, range.lower, range.inclusive, &range.to, &count, e) < 0)
                         return -1;
-                worker_alive(f->connection.worker);
         }
         f->progress.total = f->progress.committed + count;
         return 0;
@@ -124,7 +117,7 @@ int feed_announce(struct feed *f, struct error *e) {
                 f->announced = true;
                 return 0;
         }
-        if (producer_topic_extent(f->connection.producer, f->stream.topic, GROUP_TIMEOUT_MS, &extent, e) < 0)
+        if (producer_topic_extent(f->connection.producer, f->stream.topic, LIMIT_GROUP_MS, &extent, e) < 0)
                 return -1;
         service_log(service, SERVICE_INFO, MESSAGE_STARTED, &field, 1, "replays %s to %s: begins %s, %llu rows to send",
                     f->stream.config->table, f->stream.config->topic,
@@ -161,7 +154,6 @@ int feed_count_missed(struct feed *f, struct error *e) {
 
         if (!f->at->has_last)
                 return 0;
-        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
         if (table_count(f->connection.database, f->stream.table, f->run->from ? &from : NULL, true, &last, &count, e) < 0)
                 return -1;
         f->missed = count > f->at->rows ? count - f->at->rows : 0;
@@ -172,6 +164,5 @@ int feed_count_missed(struct feed *f, struct error *e) {
         r = table_has_null_keys(f->connection.database, f->stream.table, e);
         if (r == 1)
                 warn(f, "rows whose key is NULL appeared since the beginning; they were not sent.");
-        worker_alive(f->connection.worker);
         return r < 0 ? -1 : 0;
 }

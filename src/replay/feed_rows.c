@@ -2,12 +2,11 @@
 #include <string.h>
 
 #include "feed.h"
+#include "pinfeed/limits.h"
 
 enum {
         COMMIT_US = 5000000,            /* a transaction is not open longer, if rows come */
         COMMIT_BYTES = 64 << 20,
-        NO_ROOM_US = 60000000,          /* how long Kafka may take nothing, */
-        NO_ROOM_STOPPING_US = 5000000,  /* and when a stop was asked for */
         POLL_ROWS = 512,
 };
 
@@ -35,22 +34,14 @@ int feed_begin(struct feed *f, uint64_t now_us, struct error *e) {
         return r;
 }
 
-/* The next row may take its time (a `where` that passes over millions); whether the server still lives is watched by
- * the table room. */
-static void expect_row(struct feed *f) {
-        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
-}
-
 /* Also without rows: the cursor alone is a transaction, too. */
 static int commit(struct feed *f, bool done, struct error *e) {
         int r = 0;
 
-        worker_alive(f->connection.worker);
         if (!f->open)
                 r = feed_begin(f, clock_monotonic_us(), e);
         if (r == 0)
                 r = feed_commit(f, done, e);
-        expect_row(f);
         return r;
 }
 
@@ -79,11 +70,9 @@ static int wait_turn(struct feed *f, bool boundary, struct error *e) {
                         if (r != 0)
                                 return r;
                 }
-                worker_alive(f->connection.worker);
                 if (producer_poll(f->connection.producer, left_ms < 100 ? (int) left_ms : 100, e) < 0)
                         return -1;
         }
-        expect_row(f);
         return 0;
 }
 
@@ -106,17 +95,15 @@ static int send_row(struct feed *f, const struct key *key, struct error *e) {
         while ((r = producer_send(f->connection.producer, f->stream.topic, key->data, key->length, f->json.data,
                                   f->json.length, NULL, e)) == 1) {
                 began_us = began_us ? began_us : clock_monotonic_us();
-                worker_alive(f->connection.worker);
                 if (producer_poll(f->connection.producer, 100, e) < 0)
                         return -1;
                 waited_us = clock_monotonic_us() - began_us;
-                if (waited_us > (worker_stopping(f->connection.worker) ? NO_ROOM_STOPPING_US : NO_ROOM_US))
+                if (waited_us > LIMIT_NO_ROOM_MS * 1000 || worker_left_ms(f->connection.worker) == 0)
                         return error_set(e, ERROR_UNREACHABLE, "Kafka has taken no records for %u s: %s",
                                          (unsigned) (waited_us / 1000000), producer_last_reason(f->connection.producer));
         }
         if (waited_us > 0) {
                 f->blocked_us += waited_us;
-                expect_row(f);
         }
         if (r == 2) {
                 struct buffer text = {};
@@ -216,7 +203,6 @@ static int read_rows(struct feed *f, struct table_reader *reader, struct error *
                 if (r != 0)
                         return r < 0 ? save_sent(f) : 0;
                 if (rows % POLL_ROWS == 0 || rows == 1) {
-                        expect_row(f);
                         if (producer_poll(f->connection.producer, 0, e) < 0)
                                 return -1;
                 }
@@ -234,7 +220,6 @@ int feed_rows(struct feed *f, struct error *e) {
         if (!f->at->has_to)
                 return commit(f, true, e);              /* an empty table */
         feed_range(f, &range);
-        worker_expect_ms(f->connection.worker, FEED_LONG_QUERY_MS);
         f->has_last = false;
         r = table_read(f->connection.database, f->stream.table, range.lower, range.inclusive, &range.to, 0, &reader, e);
         if (r < 0)

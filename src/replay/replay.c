@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "feed.h"
+#include "pinfeed/limits.h"
 #include "pinfeed/replay.h"
 
-enum { STOP_TIMEOUT_MS = 28000, BAR_WIDTH = 24 };
+enum { BAR_WIDTH = 24 };
 
 struct replay {
         struct feed_run run;
@@ -233,10 +234,10 @@ static bool wanted(const struct options *o, const char *name) {
         return o->stream_count == 0;
 }
 
-static struct replay *replay_new(const struct config *config, const struct options *o, struct service *service) {
+static struct replay *replay_new(const struct config *config, const struct options *o) {
         struct replay *r = mem_zero(1, sizeof *r);
 
-        session_init(&r->run.session, config, service, false);
+        r->run.session.config = config;
         r->run.from = o->from;
         r->run.to = o->to;
         r->run.restart = o->restart;
@@ -267,27 +268,29 @@ static void replay_free(struct replay *r) {
 
 int replay_run(const struct config *config, const struct options *options, struct service *service, FILE *out,
                struct error *e) {
-        struct replay *r = replay_new(config, options, service);
+        struct replay *r = replay_new(config, options);
         void **args = mem_alloc(r->count * sizeof *args);
         const struct service_job job = {
                 .work = options->dry_run ? feed_dry_run : feed_work, .args = args, .count = r->count,
                 .report = options->dry_run ? NULL : on_report, .report_interval_s = config->stats_interval_s,
                 .progress = options->dry_run ? NULL : on_progress, .wake = on_wake, .arg = r,
-                .stop_timeout_ms = STOP_TIMEOUT_MS,
+                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
         int result;
 
         for (size_t i = 0; i < r->count; i++)
                 args[i] = &r->feeds[i];
-        result = service_run(service, &job, e);
-        if (!options->dry_run)
-                log_end(r);
-        if (!options->dry_run || result == 0)
-                print_result(r, out);
-        for (size_t i = 0; i < r->count; i++)
-                if (connection_stuck(&r->feeds[i].connection))
-                        session_abandon(&r->run.session, e);
+        result = session_init(&r->run.session, config, service,
+                              r->run.exactly_once ? SESSION_TRANSACTIONS : SESSION_ONCE, e);
+        if (result == 0) {
+                result = service_run(service, &job, e);
+                if (!options->dry_run)
+                        log_end(r);
+                if (!options->dry_run || result == 0)
+                        print_result(r, out);
+        }
         free(args);
-        replay_free(r);
+        if (!service_left_behind(service))
+                replay_free(r);
         return result;
 }

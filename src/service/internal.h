@@ -20,6 +20,8 @@ struct service {
         _Atomic int log_level;
         bool to_journal;
         bool under_systemd;             /* somebody listens to notifications */
+        int stopped_by;                 /* the main thread's; 0: no signal */
+        _Atomic bool left_behind;
 
         pthread_mutex_t lock;           /* of everything below, and of stderr */
         struct terminal terminal;
@@ -43,6 +45,13 @@ void progress_clear(struct service *s);
 /* Stopping has begun and may take this long, whatever the unit's TimeoutStopSec. */
 void notify_stopping(struct service *s, unsigned stop_timeout_ms);
 void notify_alive(struct service *s);
+/* The watchdog is to end us now. */
+void notify_hang(struct service *s);
+
+/* ---- log.c ---- */
+
+/* Waits until journald knows whose the last line was. */
+void log_last_words(const struct service *s);
 
 /* ---- text.c ---- */
 
@@ -54,14 +63,13 @@ void text_flatten(char *text);
 
 struct crew;                            /* the workers of one run */
 
-/* `alive_us`: how long a worker counts as alive after a sign of life. */
-struct crew *crew_new(const struct service_job *job, uint64_t alive_us, int finished_fd);
+struct crew *crew_new(const struct service_job *job, int finished_fd);
 void crew_free(struct crew *c);         /* all workers have ended, or none was started */
 int crew_start(struct crew *c, struct error *e);
 void crew_stop(struct crew *c);         /* raises the flag, wakes sleepers */
 /* Joins those that have ended. Returns how many still run; the first error, if there is one by now, in `*ret_failed`. */
 size_t crew_collect(struct crew *c, const struct error **ret_failed);
-/* Whether each running worker has shown a sign of life in time. */
-bool crew_is_alive(const struct crew *c, uint64_t now_us);
+/* How long the most silent of the running workers has shown no sign of life; 0 when none runs. */
+uint64_t crew_silent_us(const struct crew *c, uint64_t now_us);
 
 #endif

@@ -8,7 +8,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-enum { LAST_WORDS_US = 200000 };
+#include "pinfeed/limits.h"
 
 /* systemd names the stream that it connected to the journal; a shell may have redirected stderr since. */
 static bool stderr_is_journal(void) {
@@ -36,9 +36,9 @@ struct service *service_new(void) {
 
 /* journald looks up in /proc which unit a line came from, after it has received it. If the process has ended by then,
  * its last words (why it failed) are nobody's: `journalctl -u` would not show them. */
-static void outlive_last_line(const struct service *s) {
+void log_last_words(const struct service *s) {
         uint64_t logged_us = atomic_load_explicit(&s->logged_us, memory_order_relaxed);
-        uint64_t now_us = clock_monotonic_us(), end_us = logged_us + LAST_WORDS_US;
+        uint64_t now_us = clock_monotonic_us(), end_us = logged_us + LIMIT_LAST_WORDS_MS * 1000;
 
         if (logged_us && now_us < end_us)
                 usleep((useconds_t) (end_us - now_us));
@@ -47,12 +47,24 @@ static void outlive_last_line(const struct service *s) {
 void service_free(struct service *s) {
         if (!s)
                 return;
-        outlive_last_line(s);
+        log_last_words(s);
         progress_clear(s);
         terminal_close(&s->terminal);
         pthread_mutex_destroy(&s->lock);
         free(s->status);
         free(s);
+}
+
+int service_stopped_by(const struct service *s) {
+        return s->stopped_by;
+}
+
+void service_leave_behind(struct service *s) {
+        atomic_store(&s->left_behind, true);
+}
+
+bool service_left_behind(const struct service *s) {
+        return atomic_load(&s->left_behind);
 }
 
 void service_set_log_level(struct service *s, enum service_severity least) {

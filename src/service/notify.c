@@ -53,3 +53,8 @@ void notify_alive(struct service *s) {
         if (s->under_systemd)
                 sd_notify(0, "WATCHDOG=1");
 }
+
+void notify_hang(struct service *s) {
+        if (s->under_systemd)
+                sd_notify(0, "WATCHDOG=trigger");
+}

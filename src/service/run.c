@@ -8,8 +8,9 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "pinfeed/limits.h"
+
 enum {
-        ALIVE_US = 10 * 1000 * 1000,    /* a worker that is silent for longer hangs */
         PROGRESS_US = 200 * 1000,
         ACCURACY_US = 20 * 1000,
 };
@@ -22,12 +23,20 @@ struct run {
         sd_event *event;
         int finished_fd;
         uint64_t watchdog_us;           /* 0: nobody watches */
+        uint64_t alive_us;              /* how long a worker counts as alive after a sign of life */
         bool starving;                  /* said that a worker hangs */
         bool stopping;
         bool interrupted;               /* SIGINT came once */
 };
 
 /* ---- ending ---- */
+
+/* Without what the workers still hold; what was said last is heard all the same. */
+static void __attribute__((noreturn)) leave(struct run *r, int exit_code) {
+        progress_clear(r->service);
+        log_last_words(r->service);
+        _exit(exit_code);
+}
 
 /* A worker hangs where nothing can reach it; only the process's end ends it. */
 static int give_up(sd_event_source *source, uint64_t now_us, void *arg) {
@@ -42,8 +51,7 @@ static int give_up(sd_event_source *source, uint64_t now_us, void *arg) {
         service_log(r->service, SERVICE_ERROR, MESSAGE_FAILED, NULL, 0,
                     "%zu of %zu workers did not stop within %g s; ending without them", running, r->job->count,
                     r->job->stop_timeout_ms / 1000.0);
-        progress_clear(r->service);
-        _exit(failed ? error_exit_code(failed) : 1);
+        leave(r, failed ? error_exit_code(failed) : 1);
 }
 
 /* Adds a timer that fires once, or again and again if its handler re-arms it. */
@@ -74,11 +82,11 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
                             "SIGHUP does nothing: settings are read at the start, so restart to change them");
                 return 0;
         }
-        if (info->ssi_signo == SIGINT && r->interrupted) {
-                progress_clear(r->service);
-                _exit(1);
-        }
+        if (info->ssi_signo == SIGINT && r->interrupted)
+                leave(r, 128 + SIGINT);
         r->interrupted |= info->ssi_signo == SIGINT;
+        if (!r->stopping)
+                r->service->stopped_by = (int) info->ssi_signo;
         if (info->ssi_signo == SIGINT && service_on_terminal(r->service))
                 service_log(r->service, SERVICE_NOTICE, MESSAGE_NOTE, NULL, 0,
                             "stopping; Ctrl-C again ends at once, without waiting for what is in flight");
@@ -116,15 +124,27 @@ static int rearm(sd_event_source *source, uint64_t due_us, uint64_t every_us) {
 
 static int on_watchdog(sd_event_source *source, uint64_t due_us, void *arg) {
         struct run *r = arg;
-        bool alive = crew_is_alive(r->crew, clock_monotonic_us());
+        uint64_t tick_us = r->watchdog_us / 6, silent_us = crew_silent_us(r->crew, clock_monotonic_us());
+        bool alive = silent_us < r->alive_us;
 
         if (alive)
                 notify_alive(r->service);
         else if (!r->starving)
                 service_log(r->service, SERVICE_ERROR, MESSAGE_NOTE, NULL, 0,
                             "a worker shows no sign of life; unless it comes back, the watchdog ends pinfeed");
+        else if (silent_us + tick_us >= r->watchdog_us)
+                notify_hang(r->service);        /* so that WatchdogSec counts from the last sign of life */
         r->starving = !alive;
-        return rearm(source, due_us, r->watchdog_us / 3);
+        return rearm(source, due_us, tick_us);
+}
+
+static int on_ready(sd_event_source *source, uint64_t due_us, void *arg) {
+        struct run *r = arg;
+
+        (void) source;
+        (void) due_us;
+        service_ready(r->service);
+        return 0;
 }
 
 static int on_report(sd_event_source *source, uint64_t due_us, void *arg) {
@@ -169,6 +189,8 @@ static int add_sources(struct run *r) {
 
         if (x >= 0)
                 x = sd_event_add_io(r->event, NULL, r->finished_fd, EPOLLIN, on_finished, r);
+        if (x >= 0 && r->job->ready_by_ms)
+                x = add_timer(r, (uint64_t) r->job->ready_by_ms * 1000, on_ready);
         if (x >= 0 && r->watchdog_us)
                 x = add_timer(r, 0, on_watchdog);
         if (x >= 0 && r->job->report && r->job->report_interval_s)
@@ -191,7 +213,7 @@ static int supervise(struct run *r, struct error *e) {
         if (crew_collect(r->crew, &failed) > 0) {
                 error_set(e, ERROR_FAILED, "the event loop broke: %s", strerror(-x));
                 service_log_error(r->service, SERVICE_ERROR, MESSAGE_FAILED, e);
-                _exit(1);       /* threads that nobody supervises must not go on */
+                leave(r, 1);    /* threads that nobody supervises must not go on */
         }
         if (!failed && not_started.class != ERROR_NONE)
                 failed = &not_started;
@@ -202,17 +224,16 @@ static int supervise(struct run *r, struct error *e) {
 }
 
 int service_run(struct service *s, const struct service_job *job, struct error *e) {
-        struct run r = { .service = s, .job = job, .finished_fd = -1 };
-        uint64_t alive_us = ALIVE_US;
+        struct run r = { .service = s, .job = job, .finished_fd = -1, .alive_us = LIMIT_ALIVE_MS * 1000 };
         int x;
 
         if (sd_watchdog_enabled(0, &r.watchdog_us) <= 0)
                 r.watchdog_us = 0;
-        if (r.watchdog_us && r.watchdog_us / 2 < alive_us)
-                alive_us = r.watchdog_us / 2;
+        if (r.watchdog_us && r.watchdog_us / 2 < r.alive_us)
+                r.alive_us = r.watchdog_us / 2;
 
         r.finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r.crew = crew_new(job, alive_us, r.finished_fd);
+        r.crew = crew_new(job, r.finished_fd);
         x = r.finished_fd < 0 ? -errno : sd_event_new(&r.event);
         if (x >= 0)
                 x = add_sources(&r);

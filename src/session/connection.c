@@ -1,12 +1,6 @@
 #include "room.h"
 
-enum {
-        DATABASE_TIMEOUT_MS = 4000,
-        CONNECT_SLICE_MS = 1000,
-        TOPIC_TIMEOUT_MS = 10000,
-        /* A token that is being fetched may take 28 s; a stop ends that. */
-        DESTROY_TIMEOUT_MS = 30000, DESTROY_STOPPING_MS = 15000,
-};
+#include "pinfeed/limits.h"
 
 void connection_init(struct connection *c, struct session *s, struct worker *w) {
         *c = (struct connection) { .session = s, .worker = w };
@@ -15,21 +9,12 @@ void connection_init(struct connection *c, struct session *s, struct worker *w) 
 
 int connection_close_producer(struct connection *c, struct error *e) {
         struct producer *p = c->producer;
-        int timeout_ms = worker_stopping(c->worker) ? DESTROY_STOPPING_MS : DESTROY_TIMEOUT_MS;
 
         c->producer = NULL;
-        /* The handle's end waits for a token that is being fetched. */
-        if (worker_stopping(c->worker))
-                aws_cancel(c->session->aws);
-        worker_expect_ms(c->worker, (unsigned) timeout_ms + 1000);
-        if (producer_destroy(p, timeout_ms) == 0)
+        if (producer_destroy(p, e) == 0)
                 return 0;
-        c->stuck = true;
-        return error_set(e, ERROR_FAILED, "librdkafka did not end within %d s", timeout_ms / 1000);
-}
-
-bool connection_stuck(const struct connection *c) {
-        return c->stuck;
+        service_leave_behind(c->session->service);
+        return -1;
 }
 
 int connection_close(struct connection *c, struct error *e) {
@@ -69,23 +54,18 @@ int connection_open_database(struct connection *c, struct error *e) {
         const struct table_login login = {
                 .host = config->mysql_host, .socket = config->mysql_socket, .user = config->mysql_user,
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
-                .password_file = config->mysql_password_file, .timeout_ms = DATABASE_TIMEOUT_MS,
+                .password_file = config->mysql_password_file, .timeout_ms = LIMIT_DATABASE_MS,
         };
         struct patience patience = { .connection = c, .whom = "MySQL can be reached" };
         struct database *db;
 
         connection_close_database(c);
         for (;;) {
-                int r;
-
-                worker_expect_ms(c->worker, 3 * DATABASE_TIMEOUT_MS);
                 if (database_open(&login, &db, e) == 0)
                         break;
-                r = patience_wait(&patience, e);
-                if (r != 0)
-                        return r;
+                if (patience_wait(&patience, e) < 0)
+                        return -1;
         }
-        worker_alive(c->worker);
         set_database(c, db);
         patience_over(&patience);
         return 0;
@@ -103,11 +83,14 @@ static void producer_log(void *arg, int severity, const char *line) {
                 service_status(s->service, "%s", s->doing);
 }
 
-static bool producer_keep_going(void *arg) {
+/* The handle's end waits for a token that is being fetched, so a stop ends that, too. */
+static int producer_left(void *arg) {
         struct connection *c = arg;
 
         worker_alive(c->worker);
-        return !worker_stopping(c->worker);
+        if (worker_stopping(c->worker))
+                aws_cancel(c->session->aws);
+        return worker_left_ms(c->worker);
 }
 
 static struct producer_settings producer_settings(struct connection *c, const char *transactional_id,
@@ -120,7 +103,7 @@ static struct producer_settings producer_settings(struct connection *c, const ch
                 .token = session_token, .token_arg = s, .identity = session_identity,
                 .report = report, .report_arg = report_arg,
                 .log = producer_log, .log_arg = s,
-                .alive = producer_keep_going, .alive_arg = c,
+                .alive = producer_left, .alive_arg = c,
         };
 }
 
@@ -131,12 +114,9 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
 
         if (producer_new(&settings, &c->producer, e) < 0)
                 return -1;
-        while (producer_connect(c->producer, CONNECT_SLICE_MS, e) < 0) {
-                int r = patience_wait(&patience, e);
-
-                if (r != 0)
-                        return r;
-        }
+        while (producer_connect(c->producer, LIMIT_CONNECT_MS, e) < 0)
+                if (patience_wait(&patience, e) < 0)
+                        return -1;
         patience_over(&patience);
         return 0;
 }
@@ -144,7 +124,6 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
 int connection_may_write(struct connection *c, struct error *e) {
         const struct producer_settings settings = producer_settings(c, NULL, NULL, NULL);
 
-        worker_expect_ms(c->worker, 3 * TOPIC_TIMEOUT_MS);
-        return producer_may_write(c->producer, &settings, TOPIC_TIMEOUT_MS, e);
+        return producer_may_write(c->producer, &settings, LIMIT_TOPIC_MS, e);
 }
 

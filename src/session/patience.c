@@ -1,6 +1,5 @@
+#include "pinfeed/limits.h"
 #include "pinfeed/session.h"
-
-enum { ONE_SHOT_PATIENCE_MS = 20000, LONGEST_PAUSE_MS = 3000 };
 
 static unsigned ms_since(uint64_t us) {
         return (unsigned) ((clock_monotonic_us() - us) / 1000);
@@ -11,15 +10,11 @@ static int pause_ms(struct connection *c, unsigned ms, struct error *e) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) ms * 1000;
 
         if (!c->producer)
-                return worker_sleep_ms(c->worker, ms) ? 0 : 1;
-        while (clock_monotonic_us() < until_us) {
-                if (worker_stopping(c->worker))
-                        return 1;
-                worker_alive(c->worker);
+                worker_sleep_ms(c->worker, ms);
+        while (c->producer && clock_monotonic_us() < until_us && !worker_stopping(c->worker))
                 if (producer_poll(c->producer, 50, e) < 0)
                         return -1;
-        }
-        return worker_stopping(c->worker) ? 1 : 0;
+        return worker_stopping(c->worker) ? error_stopped(e) : 0;
 }
 
 int patience_wait(struct patience *p, struct error *e) {
@@ -27,12 +22,12 @@ int patience_wait(struct patience *p, struct error *e) {
         unsigned pause;
 
         if (worker_stopping(p->connection->worker))
-                return 1;
+                return error_stopped(e);
         if (e->class != ERROR_UNREACHABLE)
                 return -1;
         if (!p->since_us)
                 p->since_us = clock_monotonic_us();
-        if (!s->patient && ms_since(p->since_us) >= ONE_SHOT_PATIENCE_MS)
+        if (!s->patient && ms_since(p->since_us) >= LIMIT_PATIENCE_MS)
                 return -1;
         /* The first tries are quiet: a server that restarts is back within a second. */
         if (s->patient && !p->said && ms_since(p->since_us) >= 3000) {
@@ -42,8 +37,8 @@ int patience_wait(struct patience *p, struct error *e) {
         }
         pause = 250u << (p->tries < 6 ? p->tries : 6);
         p->tries++;
-        if (pause > LONGEST_PAUSE_MS)
-                pause = LONGEST_PAUSE_MS;
+        if (pause > LIMIT_PAUSE_MS)
+                pause = LIMIT_PAUSE_MS;
         return pause_ms(p->connection, pause, e);
 }
 

@@ -1,6 +1,5 @@
+#include "pinfeed/limits.h"
 #include "pinfeed/session.h"
-
-enum { TOPIC_TIMEOUT_MS = 10000 };
 
 int stream_describe(struct stream *st, struct connection *c, struct error *e) {
         const struct table_spec spec = {
@@ -31,7 +30,7 @@ void session_warn_partitions(struct session *s, const char *topic, int partition
 }
 
 int stream_open_topic(struct stream *st, struct connection *c, struct error *e) {
-        if (producer_topic(c->producer, st->config->topic, &st->tally, TOPIC_TIMEOUT_MS, &st->topic, e) < 0)
+        if (producer_topic(c->producer, st->config->topic, &st->tally, LIMIT_TOPIC_MS, &st->topic, e) < 0)
                 return -1;
         session_warn_partitions(c->session, st->config->topic, producer_topic_partitions(st->topic));
         return 0;

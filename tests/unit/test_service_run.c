@@ -166,7 +166,7 @@ static void a_second_sigint_ends_at_once(void **state) {
         kill(c.pid, SIGINT);
         child_wait_text(&c, c.err, "Ctrl-C again");
         kill(c.pid, SIGINT);
-        assert_int_equal(child_end(&c), 1);
+        assert_int_equal(child_end(&c), 128 + SIGINT);
 }
 
 static int run_deaf_briefly(struct service *s) {
@@ -309,35 +309,6 @@ static void the_watchdog_starves_while_a_worker_hangs_and_is_fed_when_it_returns
         assert_int_equal(child_end(&c), 0);
 }
 
-/* Announces a long wait, which it then makes without a sign of life. */
-static int work_wait_long(struct worker *w, void *arg, struct error *e) {
-        worker_expect_ms(w, 60 * 1000);
-        child_wait_for_go();
-        worker_alive(w);
-        return work_until_stopped(w, arg, e);
-}
-
-static int run_wait_long(struct service *s) {
-        void *args[] = { s };
-
-        return run(s, &(struct service_job) {
-                .work = work_wait_long, .args = args, .count = 1, .stop_timeout_ms = 20000,
-        });
-}
-
-static void the_watchdog_is_fed_during_a_long_wait_that_was_announced(void **state) {
-        struct child c;
-
-        (void) state;
-        child_start(&c, run_wait_long, CHILD_WATCHED);
-        child_wait_text(&c, c.notes, "WATCHDOG=1|WATCHDOG=1|WATCHDOG=1|WATCHDOG=1|WATCHDOG=1");
-        assert_null(strstr(c.err, "no sign of life"));
-        child_go(&c);
-        child_wait_text(&c, c.err, "working");
-        kill(c.pid, SIGTERM);
-        assert_int_equal(child_end(&c), 0);
-}
-
 /* ---- timers ---- */
 
 static void note_report(void *arg) {
@@ -396,7 +367,6 @@ int main(void) {
                 cmocka_unit_test(ready_is_sent_once_and_a_status_only_when_it_changes),
                 cmocka_unit_test(the_watchdog_is_fed_while_a_worker_sleeps),
                 cmocka_unit_test(the_watchdog_starves_while_a_worker_hangs_and_is_fed_when_it_returns),
-                cmocka_unit_test(the_watchdog_is_fed_during_a_long_wait_that_was_announced),
                 cmocka_unit_test(the_report_comes_each_interval),
                 cmocka_unit_test(progress_is_asked_for_on_a_terminal_and_gone_at_the_end),
         };
