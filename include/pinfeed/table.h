@@ -7,7 +7,7 @@
  * Every call has an end. Sending is bounded by the time-out. An answer may take long (a server that sorts is silent):
  * when the server was silent for the time-out, a thread beside the connection logs in a second time; if that fails too,
  * within the time-out, the server is gone and the call ends with ERROR_UNREACHABLE. So a frozen server ends a call after
- * two to three time-outs, and a slow one never does; database_cancel ends it at any time.
+ * two to three time-outs, and a slow one never does, if it sorts for ten hours; database_cancel ends it at any time.
  *
  * The process must ignore SIGPIPE: TLS writes without a way to say so.
  */
@@ -25,6 +25,10 @@ struct table_login {
         unsigned port;
         const char *password_file;      /* NULL: no password; one trailing newline is not part of it */
         unsigned timeout_ms;            /* for connecting, writing, and silence (see above); rounded up to seconds */
+        void (*alive)(void *arg);       /* NULL, or called some times a second, by a thread of the connection's own, while
+                                         * a call waits for a server that isn't known to be gone, or calls go on; not
+                                         * between calls. What it takes must last until database_close. */
+        void *alive_arg;
 };
 
 /* Connects with utf8mb4, session time zone UTC, and a session that reads only. Over TCP with TLS if the server offers it;

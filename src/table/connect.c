@@ -77,6 +77,8 @@ static void copy_login(struct database *db, const struct table_login *login) {
                 .password_file = copy(login->password_file),
                 .port = login->port ? login->port : 3306,
                 .timeout_ms = login->timeout_ms ? login->timeout_ms : DEFAULT_TIMEOUT_MS,
+                .alive = login->alive,
+                .alive_arg = login->alive_arg,
         };
         db->place = login->socket ? copy(login->socket) : mem_format("%s:%u", db->login.host, db->login.port);
 }

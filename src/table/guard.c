@@ -1,7 +1,8 @@
 /* A query may be silent for long: a server that sorts millions of rows sends nothing until it is done. A server that
  * is frozen or cut off is silent too, and no time-out tells the two apart. So a thread beside each connection watches
  * the clock: when a call has been silent for the time-out, it logs in a second time. A server that answers is at work;
- * one that doesn't is gone, and the silent call is ended by shutting its socket down. */
+ * one that doesn't is gone, and the silent call is ended by shutting its socket down. As long as a call is under way or
+ * calls go on, the thread says so to whoever wants to know that its worker is alive. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,6 +10,8 @@
 #include <time.h>
 
 #include "room.h"
+
+enum { TICK_MS = 200 };
 
 struct guard {
         pthread_t thread;
@@ -41,19 +44,33 @@ static bool sleep_ms(struct guard *g, unsigned ms) {
         return go_on;
 }
 
+/* Whether a call that has been silent for the time-out (`calls` is still `now`) is over: nobody lets us in either. */
+static bool is_gone(struct guard *g, uint64_t now) {
+        return !database_answers(&g->login) && atomic_load_explicit(g->calls, memory_order_relaxed) == now;
+}
+
 static void *watch(void *arg) {
         struct guard *g = arg;
-        uint64_t before = 0;
+        uint64_t seen = 0, since_us = 0;
 
-        while (sleep_ms(g, g->login.timeout_ms)) {
+        while (sleep_ms(g, TICK_MS)) {
                 uint64_t now = atomic_load_explicit(g->calls, memory_order_relaxed);
 
-                if (now == before && now % 2 == 1 && !database_answers(&g->login)
-                    && atomic_load_explicit(g->calls, memory_order_relaxed) == now) {
-                        atomic_store(g->gave_up, true);
-                        socket_cut(g->socket);
+                if (now == seen && now % 2 == 0)
+                        continue;                       /* the worker is elsewhere, and may hang there */
+                if (now != seen) {
+                        seen = now;
+                        since_us = clock_monotonic_us();
+                } else if (clock_monotonic_us() - since_us >= (uint64_t) g->login.timeout_ms * 1000) {
+                        if (is_gone(g, now)) {
+                                atomic_store(g->gave_up, true);
+                                socket_cut(g->socket);
+                                return NULL;
+                        }
+                        since_us = clock_monotonic_us();
                 }
-                before = now;
+                if (g->login.alive)
+                        g->login.alive(g->login.alive_arg);
         }
         return NULL;
 }

@@ -6,11 +6,7 @@
 
 #include "room.h"
 
-enum {
-        PASSWORD_MAX = 4096,
-        /* The longest silence from a server that lets others log in (see guard.c): it sorts a table without an index. */
-        SILENCE_MAX_S = 4 * 3600,
-};
+enum { PASSWORD_MAX = 4096 };
 
 /* ---- password ---- */
 
@@ -86,7 +82,7 @@ static enum tls first_try(void) {
 #endif
 
 static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
-        unsigned timeout_s = (login->timeout_ms + 999) / 1000, silence_s = SILENCE_MAX_S;
+        unsigned timeout_s = (login->timeout_ms + 999) / 1000;
         unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
         MYSQL *mysql = mysql_init(NULL);
 
@@ -94,7 +90,7 @@ static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
                 abort();        /* out of memory */
         mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
         mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
-        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &silence_s);
+        /* No MYSQL_OPT_READ_TIMEOUT: a sort may take ten hours, and the guard knows when to give up. */
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
         mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         if (login->ssl_ca)

@@ -39,7 +39,6 @@ static inline void database_enter(struct database *db) {
 }
 #define database_leave database_enter
 
-
 /* Runs db->sql; `doing` completes "can't …". The result, if any, is still to be fetched. */
 int database_query(struct database *db, struct error *e, const char *doing, ...)
         __attribute__((format(printf, 3, 4)));
@@ -61,7 +60,7 @@ struct guard;
 /* Ends a connection from any thread: calls in it fail. Its close will be a reset: a server whose query has more to say
  * would hold its snapshot and its locks until its time-out, else. */
 void socket_cut(int socket);
-/* Watches `calls`; cuts `socket` and sets `gave_up`. `login` must outlive the guard. */
+/* Watches `calls`; tells login->alive, or cuts `socket` and sets `gave_up`. `login` must outlive the guard. */
 struct guard *guard_start(const struct table_login *login, int socket, _Atomic uint64_t *calls, _Atomic bool *gave_up);
 void guard_stop(struct guard *g);       /* waits for a log-in that is under way; safe on NULL */
 

@@ -327,6 +327,55 @@ static void a_slow_query_is_waited_for_longer_than_the_timeout(void **state) {
         database_close(db);
 }
 
+/* How often, and when last, a connection said that it is alive. */
+struct pulse {
+        _Atomic unsigned beats;
+        _Atomic uint64_t last_us;
+};
+
+static void beat(void *arg) {
+        struct pulse *p = arg;
+
+        atomic_fetch_add(&p->beats, 1);
+        atomic_store(&p->last_us, clock_monotonic_us());
+}
+
+static struct database *open_with_pulse(const char *password_file, unsigned timeout_ms, struct pulse *p) {
+        struct table_login login = pin_login(password_file);
+        struct database *db;
+        struct error e;
+
+        login.timeout_ms = timeout_ms;
+        login.alive = beat;
+        login.alive_arg = p;
+        if (database_open(&login, &db, &e) < 0)
+                fail_msg("%s", e.what);
+        return db;
+}
+
+static void a_slow_query_is_alive_and_an_idle_connection_is_not(void **state) {
+        struct pulse pulse = {};
+        struct database *db;
+        struct table *t;
+        unsigned before;
+        char path[256], *keys;
+
+        (void) state;
+        write_file("password", password, path);
+        db = open_with_pulse(path, 300, &pulse);
+        t = describe_many(db, "SLEEP(IF(k = 1, 3, 0)) = 0");
+        before = atomic_load(&pulse.beats);
+        keys = read_keys(db, t, NULL, false, "2", 0);
+        assert_string_equal(keys, "1|2");
+        assert_true(atomic_load(&pulse.beats) >= before + 3);
+        before = atomic_load(&pulse.beats);
+        usleep(1000000);
+        assert_true(atomic_load(&pulse.beats) <= before + 1);           /* one for the calls before */
+        free(keys);
+        table_free(t);
+        database_close(db);
+}
+
 static void a_locked_table_is_said_and_not_waited_for(void **state) {
         struct database *db = open_database(1000);
         uint64_t start_us = clock_monotonic_us(), count;
@@ -423,6 +472,36 @@ static void a_frozen_server_ends_the_call_and_closing_does_not_hang(void **state
         }
 }
 
+static void a_frozen_server_is_not_alive(void **state) {
+        struct pulse pulse = {};
+        struct table_reader *r;
+        struct database *db;
+        uint64_t frozen_us;
+        struct table *t;
+        struct error e;
+        struct row row;
+        struct key key;
+        char path[256];
+
+        (void) state;
+        write_file("password", password, path);
+        db = open_with_pulse(path, 1000, &pulse);
+        t = describe_many(db, NULL);
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        assert_int_equal(table_next(r, &row, &key, &e), 0);
+        kill(server(), SIGSTOP);
+        frozen_us = clock_monotonic_us();
+        read_until_error(r, &e);
+        kill(server(), SIGCONT);
+        assert_error(&e, ERROR_UNREACHABLE, "silent");
+        /* It is silent for a second first, and then doubted for another. */
+        assert_true(atomic_load(&pulse.last_us) > frozen_us);
+        assert_true(ms_since(atomic_load(&pulse.last_us)) >= 500);
+        assert_false(table_reader_close(r));
+        table_free(t);
+        database_close(db);
+}
+
 static void a_frozen_server_ends_logging_in_and_an_idle_connection_closes(void **state) {
         struct table_login login;
         struct database *idle;
@@ -465,9 +544,11 @@ int main(void) {
                 cmocka_unit_test(the_server_waits_for_a_reader_that_is_held_up),
                 cmocka_unit_test(a_killed_connection_is_unreachable),
                 cmocka_unit_test(a_slow_query_is_waited_for_longer_than_the_timeout),
+                cmocka_unit_test(a_slow_query_is_alive_and_an_idle_connection_is_not),
                 cmocka_unit_test(a_locked_table_is_said_and_not_waited_for),
                 cmocka_unit_test(cancelling_from_another_thread_ends_a_call_at_once),
                 cmocka_unit_test_teardown(a_frozen_server_ends_the_call_and_closing_does_not_hang, thaw),
+                cmocka_unit_test_teardown(a_frozen_server_is_not_alive, thaw),
                 cmocka_unit_test_teardown(a_frozen_server_ends_logging_in_and_an_idle_connection_closes, thaw),
         };
 
