@@ -69,6 +69,7 @@ static inline void mem_free_pointer(void *p) { free(*(void **) p); }
 
 /* ---- buffer: bytes that grow, are reused, and remember their length ------------------------------------------ */
 
+/* A buffer may hold a secret: when it grows, nothing stays behind where it was. */
 struct buffer {
         char *data;             /* `length` bytes; not NUL-terminated, unless buffer_string() was asked */
         size_t length, capacity;
@@ -86,16 +87,80 @@ void buffer_wipe_and_free(struct buffer *b);    /* the same for secrets */
 #define _cleanup_buffer_ _cleanup_(buffer_free)
 #define _cleanup_secret_ _cleanup_(buffer_wipe_and_free)
 
-/* ---- text: names as people type them ------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------------------------ */
+
+static inline bool text_is_between(unsigned char c, unsigned char low, unsigned char high) {
+        return (unsigned char) (c - low) <= (unsigned char) (high - low);
+}
+
+/* The well-formed UTF-8 sequence of more than one byte at `p`: its length, or 0 with `ret_bad` = how many bytes one
+ * U+FFFD stands for (the longest start of a sequence, Unicode 3.9 D93b). Table 3-7 of the Unicode standard. Inline, as
+ * every row's text comes by here. */
+static inline size_t text_sequence(const unsigned char *p, const unsigned char *end, size_t *ret_bad) {
+        unsigned char low = 0x80, high = 0xbf;
+        size_t length, i;
+
+        *ret_bad = 1;
+        if (text_is_between(*p, 0xc2, 0xdf))
+                length = 2;
+        else if (text_is_between(*p, 0xe0, 0xef))
+                length = 3;
+        else if (text_is_between(*p, 0xf0, 0xf4))
+                length = 4;
+        else
+                return 0;
+        if (*p == 0xe0)
+                low = 0xa0;     /* else overlong */
+        else if (*p == 0xed)
+                high = 0x9f;    /* else a surrogate */
+        else if (*p == 0xf0)
+                low = 0x90;     /* else overlong */
+        else if (*p == 0xf4)
+                high = 0x8f;    /* else above U+10FFFF */
+        for (i = 1; i < length; i++, low = 0x80, high = 0xbf)
+                if (p + i >= end || !text_is_between(p[i], low, high)) {
+                        *ret_bad = i;
+                        return 0;
+                }
+        return length;
+}
+
+/* One line that may be shown: blanks and control characters become one space, none at the ends; bytes that aren't UTF-8,
+ * or that terminals obey, become question marks. Cut between characters to `size` bytes with the NUL. ret may be s. */
+void text_flatten(const char *s, char *ret, size_t size);
+
+/* Digits for text_hex and text_base64 (RFC 4648, with padding or for URLs without). */
+#define TEXT_HEX "0123456789abcdef"
+#define TEXT_HEX_UPPER "0123456789ABCDEF"
+#define TEXT_BASE64 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+#define TEXT_BASE64_URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+void text_hex(const void *bytes, size_t length, const char *digits, struct buffer *out);
+void text_base64(const void *bytes, size_t length, const char *digits, struct buffer *out);
+/* The byte that two of these hexadecimal digits stand for; -1: they aren't. */
+int text_unhex(const char two[static 2], const char *digits);
 
 /* The one of `count` names that was probably meant, or NULL if none is near. Letter case, and `-`, `_` and `.` for one
  * another, count for nothing. */
 const char *text_nearest(const char *name, const char *const *names, size_t count);
 
+/* ---- hashes: FNV-1a (draft-eastlake-fnv) tells changes apart; nobody forges one against themselves ----------------- */
+
+struct hash {
+        unsigned __int128 state, prime;         /* with 64 bits: in the lower half of state */
+};
+#define HASH_64 ((struct hash) { 0xcbf29ce484222325u, 0x100000001b3u })
+#define HASH_128 ((struct hash) { (unsigned __int128) 0x6c62272e07bb0142u << 64 | 0x62b821756295c58du, \
+                                  (unsigned __int128) 1 << 88 | 0x13bu })
+void hash_add(struct hash *h, const void *bytes, size_t length);
+
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 
-/* Appends a file's bytes, at most `limit` of them. 0; 1: there is no such file; -1: errno says why (EFBIG: longer). */
-int file_read(const char *path, size_t limit, struct buffer *out);
+enum file_kind {
+        FILE_NAMED,             /* somebody named it on purpose: it may be a pipe, which is waited for */
+        FILE_PROMPT,            /* never waited for, be it a pipe or a terminal */
+};
+/* Appends a file's bytes, at most `limit` of them. -1: errno says why (EFBIG: longer); `out` may hold some then. */
+int file_read(const char *path, enum file_kind kind, size_t limit, struct buffer *out);
 /* Replaces a file as a whole: a reader sees the old or the new bytes, and the new ones are on disk when this returns 0.
  * Mode 0600, given as by file_give. -1: errno says why; the old file is as it was. A file `path`.new is used on the
  * way. */

@@ -6,43 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- text and time ---- */
-
-/* The bytes of the UTF-8 character at `s` (up to U+10FFFF, no surrogates, none longer than need be); 0: it is none. */
-static size_t character_length(const unsigned char *s) {
-        size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-        for (size_t i = 1; i < n; i++)
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90)
-            || (s[0] == 0xf4 && s[1] >= 0x90))
-                return 0;
-        return n;
-}
-
-void answer_clean(const char *s, char *ret, size_t size) {
-        size_t n = 0, length;
-
-        for (; *s; s += length ? length : 1) {
-                unsigned char c = (unsigned char) *s;
-
-                length = character_length((const unsigned char *) s);
-                if (n + (length ? length : 1) >= size)
-                        break;
-                if (length > 1)
-                        n = (size_t) ((char *) mempcpy(ret + n, s, length) - ret);
-                else if (!length)
-                        ret[n++] = '?';
-                else if (c > 0x20 && c != 0x7f)
-                        ret[n++] = (char) c;
-                else if (n && ret[n - 1] != ' ')
-                        ret[n++] = ' ';
-        }
-        while (n && ret[n - 1] == ' ')
-                n--;
-        ret[n] = 0;
-}
+/* ---- time ---- */
 
 static bool digits(const char **s, unsigned count, int *ret) {
         *ret = 0;
@@ -268,8 +232,8 @@ static bool json_reason(const char *bytes, size_t length, struct answer_reason *
         message = get_string(inner, "Message");
         code = code ? code : get_string(inner, "code");
         message = message ? message : get_string(inner, "message");
-        answer_clean(code ? code : "", ret->code, sizeof ret->code);
-        answer_clean(message ? message : "", ret->message, sizeof ret->message);
+        text_flatten(code ? code : "", ret->code, sizeof ret->code);
+        text_flatten(message ? message : "", ret->message, sizeof ret->message);
         wipe_json(json);
         return true;
 }

@@ -27,8 +27,4 @@ bool answer_time(const char *s, int64_t *ret_s);
 /* Whether these can be credentials at all (characters, lengths). */
 int answer_check(const struct aws_credentials *c, struct error *e);
 
-/* Copies text for a message: one line of UTF-8 that can be printed, cut to the size between characters; bytes that are
- * not UTF-8 become question marks. */
-void answer_clean(const char *s, char *ret, size_t size);
-
 #endif

@@ -195,8 +195,8 @@ void answer_xml_reason(const char *bytes, size_t length, struct answer_reason *r
         };
 
         if (!read_document(bytes, length, w, 2)) {
-                answer_clean(text_of(&w[0]), ret->code, sizeof ret->code);
-                answer_clean(text_of(&w[1]), ret->message, sizeof ret->message);
+                text_flatten(text_of(&w[0]), ret->code, sizeof ret->code);
+                text_flatten(text_of(&w[1]), ret->message, sizeof ret->message);
         }
         free_wanted(w, 2);
 }

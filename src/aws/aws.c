@@ -217,7 +217,7 @@ static void keep(struct aws *a, struct aws_credentials *new, const struct lookup
         a->fetched_s = a->world.now_s(a->world.arg);
         a->jitter = a->world.jitter(a->world.arg);
         a->failures_in_row = 0;
-        answer_clean(new->source, a->status.source, sizeof a->status.source);
+        text_flatten(new->source, a->status.source, sizeof a->status.source);
         snprintf(a->status.access_key_id, sizeof a->status.access_key_id, "%s", new->access_key_id);
         snprintf(a->status.region, sizeof a->status.region, "%s", l->region);
         snprintf(a->status.region_source, sizeof a->status.region_source, "%s", l->region_source);

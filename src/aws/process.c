@@ -190,7 +190,7 @@ static void last_words(struct command *c, char ret[static 300]) {
         line = memrchr(c->words.data, '\n', c->words.length);
         if ((!line && c->words_cut) || mentions_secrets(c->words.data, c->words.length))
                 return;
-        answer_clean(line ? line + 1 : c->words.data, ret, 300);
+        text_flatten(line ? line + 1 : c->words.data, ret, 300);
 }
 
 static int describe_cut(const struct command *c, const char *words, int cancel_fd, struct error *e) {

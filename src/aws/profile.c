@@ -246,7 +246,7 @@ int profiles_read(struct profiles *p, enum profile_file file, const char *path, 
         struct buffer bytes = {};
         int result = 0;
 
-        if (file_read_secret(path, FILE_MAX, &bytes) == 0) {
+        if (file_read(path, FILE_PROMPT, FILE_MAX, &bytes) == 0) {
                 result = profiles_parse(p, file, bytes.data, bytes.length, path, e);
         } else if (errno != ENOENT && errno != ENOTDIR) {
                 error_set(e, ERROR_REFUSED, "%s can't be read: %s", path, strerror(errno));

@@ -89,7 +89,7 @@ static int use(struct lookup *l, const char *region, const char *source, struct 
                 return error_hint(e, "A region looks like us-east-1: lower case letters, digits and -.");
         }
         snprintf(l->region, sizeof l->region, "%s", region);
-        answer_clean(source, l->region_source, sizeof l->region_source);
+        text_flatten(source, l->region_source, sizeof l->region_source);
         return 0;
 }
 

@@ -7,29 +7,24 @@
 
 enum { HASH_SIZE = 32 };
 
-struct hash {
+struct digest {
         unsigned char bytes[HASH_SIZE];
 };
 
-static struct hash sha256(const void *data, size_t length) {
-        struct hash h;
+static struct digest sha256(const void *data, size_t length) {
+        struct digest h;
 
         if (!EVP_Digest(data, length, h.bytes, NULL, EVP_sha256(), NULL))
                 abort();        /* only out of memory, or an OpenSSL without SHA-256 */
         return h;
 }
 
-static struct hash hmac(const void *key, size_t key_length, const char *text, size_t length) {
-        struct hash h;
+static struct digest hmac(const void *key, size_t key_length, const char *text, size_t length) {
+        struct digest h;
 
         if (!HMAC(EVP_sha256(), key, (int) key_length, (const unsigned char *) text, length, h.bytes, NULL))
                 abort();
         return h;
-}
-
-static void append_hex(struct buffer *out, const struct hash *h) {
-        for (size_t i = 0; i < HASH_SIZE; i++)
-                buffer_printf(out, "%02x", h->bytes[i]);
 }
 
 /* ---- canonical request ---- */
@@ -85,7 +80,7 @@ static void append_header_value(struct buffer *out, const char *value) {
 }
 
 void sigv4_canonical_request(const struct sigv4_request *r, struct buffer *out) {
-        struct hash body = sha256(r->body ? r->body : "", r->body_length);
+        struct digest body = sha256(r->body ? r->body : "", r->body_length);
 
         buffer_printf(out, "%s\n%s\n", r->method, r->path);
         sigv4_query(r, out);
@@ -98,7 +93,7 @@ void sigv4_canonical_request(const struct sigv4_request *r, struct buffer *out) 
         buffer_append(out, "\n", 1);
         sigv4_signed_headers(r, out);
         buffer_append(out, "\n", 1);
-        append_hex(out, &body);
+        text_hex(body.bytes, HASH_SIZE, TEXT_HEX, out);
 }
 
 /* ---- signature ---- */
@@ -111,10 +106,10 @@ void sigv4_date(int64_t now_s, char ret[static SIGV4_DATE_SIZE]) {
         strftime(ret, SIGV4_DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm);
 }
 
-static struct hash signing_key(const char *secret, const char *date, const char *region, const char *service) {
+static struct digest signing_key(const char *secret, const char *date, const char *region, const char *service) {
         const char *steps[] = { region, service, "aws4_request" };
         struct buffer first = {};
-        struct hash key;
+        struct digest key;
 
         buffer_reserve(&first, strlen(secret) + 5);     /* at once, so that no copy stays behind */
         buffer_append_string(&first, "AWS4");
@@ -128,15 +123,15 @@ static struct hash signing_key(const char *secret, const char *date, const char 
 
 void sigv4_signature(const char *canonical_request, size_t length, const char *secret_access_key, const char *date,
                      const char *region, const char *service, char ret[static SIGV4_SIGNATURE_SIZE]) {
-        struct hash request = sha256(canonical_request, length);
-        struct hash key = signing_key(secret_access_key, date, region, service);
+        struct digest request = sha256(canonical_request, length);
+        struct digest key = signing_key(secret_access_key, date, region, service);
         struct buffer text = {}, hex = {};
-        struct hash signature;
+        struct digest signature;
 
         buffer_printf(&text, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n", date, date, region, service);
-        append_hex(&text, &request);
+        text_hex(request.bytes, HASH_SIZE, TEXT_HEX, &text);
         signature = hmac(key.bytes, HASH_SIZE, text.data, text.length);
-        append_hex(&hex, &signature);
+        text_hex(signature.bytes, HASH_SIZE, TEXT_HEX, &hex);
         memcpy(ret, buffer_string(&hex), SIGV4_SIGNATURE_SIZE);
         mem_wipe(&key, sizeof key);
         buffer_free(&text);

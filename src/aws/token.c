@@ -8,19 +8,6 @@ enum { LIFETIME_MAX_S = 900 };
 
 static const char user_agent[] = "pinfeed/" PINFEED_VERSION;
 
-static void append_base64url(struct buffer *out, const char *data, size_t length) {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        const unsigned char *p = (const unsigned char *) data;
-
-        for (size_t i = 0; i < length; i += 3) {
-                size_t n = length - i < 3 ? length - i : 3;
-                uint32_t bits = (uint32_t) p[i] << 16 | (n > 1 ? (uint32_t) p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
-
-                for (size_t j = 0; j <= n; j++)
-                        buffer_append(out, &digits[bits >> (18 - 6 * j) & 63], 1);
-        }
-}
-
 /* The URL with its signature and, unsigned behind it, who asks. */
 static void append_url(struct buffer *url, const char *host, const struct sigv4_request *r, const char *signature) {
         buffer_printf(url, "https://%s/?", host);
@@ -64,8 +51,7 @@ int aws_token_sign(const struct aws_credentials *c, const char *region, int64_t 
         sigv4_signature(buffer_string(&canonical), canonical.length, c->secret_access_key, date, region,
                         "kafka-cluster", signature);
         append_url(&url, host, &request, signature);
-        buffer_reserve(&token, url.length / 3 * 4 + 8);
-        append_base64url(&token, url.data, url.length);
+        text_base64(url.data, url.length, TEXT_BASE64_URL, &token);
         buffer_string(&token);
         buffer_wipe_and_free(&canonical);
         buffer_wipe_and_free(&url);

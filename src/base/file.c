@@ -7,25 +7,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int file_read(const char *path, size_t limit, struct buffer *out) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
+enum { BLOCK = 32768 };
+
+int file_read(const char *path, enum file_kind kind, size_t limit, struct buffer *out) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (kind == FILE_PROMPT ? O_NONBLOCK : 0)), cause = 0;
         size_t before = out->length;
-        ssize_t n;
+        ssize_t n = 1;
 
         if (fd < 0)
-                return errno == ENOENT ? 1 : -1;
-        while ((n = read(fd, buffer_reserve(out, 65536), 65536)) > 0) {
-                out->length += (size_t) n;
-                if (out->length - before > limit) {
-                        close(fd);
-                        errno = EFBIG;
-                        return -1;
-                }
+                return -1;
+        while (n != 0 && cause == 0) {
+                n = read(fd, buffer_reserve(out, BLOCK), BLOCK);
+                out->length += n > 0 ? (size_t) n : 0;
+                if (n < 0 && errno != EINTR)
+                        cause = errno;
+                else if (out->length - before > limit)
+                        cause = EFBIG;
         }
-        saved = errno;
         close(fd);
-        errno = saved;
-        return n < 0 ? -1 : 0;
+        errno = cause;
+        return cause ? -1 : 0;
 }
 
 static int write_all(int fd, const char *bytes, size_t length) {

@@ -57,10 +57,16 @@ void mem_wipe(void *p, size_t length) {
 char *buffer_reserve(struct buffer *b, size_t more) {
         if (b->capacity - b->length < more) {
                 size_t capacity = b->capacity ? b->capacity * 2 : 256;
+                char *grown;
 
                 while (capacity - b->length < more)
                         capacity *= 2;
-                b->data = mem_resize(b->data, capacity);
+                grown = mem_alloc(capacity);
+                if (b->length)
+                        memcpy(grown, b->data, b->length);
+                mem_wipe(b->data, b->length);
+                free(b->data);
+                b->data = grown;
                 b->capacity = capacity;
         }
         return b->data + b->length;

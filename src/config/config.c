@@ -1,10 +1,8 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config/ini.h"
 
@@ -180,30 +178,10 @@ int config_parse(struct config *c, const char *bytes, size_t length, const char 
         return ini_parse(bytes, length, origin, take_item, &r, e);
 }
 
-static int read_all(int fd, struct buffer *b, const char *path, struct error *e) {
-        /* All at once: a buffer that grows leaves copies of what may be a secret. */
-        buffer_reserve(b, 1 << 16);
-        for (;;) {
-                size_t room = b->capacity - b->length;
-                ssize_t n = read(fd, b->data + b->length, room);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return error_set(e, ERROR_REFUSED, "can't read the configuration %s: %s", path, strerror(errno));
-                b->length += (size_t) n;
-                if (n == 0)
-                        return 0;
-                if (b->length > FILE_MOST_BYTES)
-                        return error_set(e, ERROR_REFUSED, "the configuration %s is larger than 16 MiB", path);
-                buffer_reserve(b, 1 << 16);
-        }
-}
-
-static int refuse_open(const char *path, struct error *e) {
-        int cause = errno;
-
-        error_set(e, ERROR_REFUSED, "can't open the configuration %s: %s", path, strerror(cause));
+static int refuse_file(const char *path, int cause, struct error *e) {
+        if (cause == EFBIG)
+                return error_set(e, ERROR_REFUSED, "the configuration %s is larger than 16 MiB", path);
+        error_set(e, ERROR_REFUSED, "can't read the configuration %s: %s", path, strerror(cause));
         if (cause == ENOENT)
                 error_hint(e, "Copy the sample, pinfeed.conf.sample, there and fill it in, or name another file with "
                               "--config=FILE.");
@@ -213,23 +191,15 @@ static int refuse_open(const char *path, struct error *e) {
 }
 
 int config_read_file(struct config *c, const char *path, bool may_be_missing, struct error *e) {
-        struct buffer b = {};
-        int fd, r;
+        _cleanup_secret_ struct buffer b = {};
+        int cause = file_read(path, FILE_NAMED, FILE_MOST_BYTES, &b) < 0 ? errno : 0;
 
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        c->origins->file_missing = fd < 0 && errno == ENOENT;
-        if (fd < 0 && !(c->origins->file_missing && may_be_missing))
-                return refuse_open(path, e);
+        c->origins->file_missing = cause == ENOENT;
+        if (cause != 0 && !(cause == ENOENT && may_be_missing))
+                return refuse_file(path, cause, e);
         free(c->origins->file);
         c->origins->file = mem_copy_string(path);
-        if (fd < 0)
-                return 1;
-        r = read_all(fd, &b, path, e);
-        close(fd);
-        if (r == 0)
-                r = config_parse(c, b.data, b.length, path, e);
-        buffer_wipe_and_free(&b);
-        return r;
+        return cause == ENOENT ? 1 : config_parse(c, b.data, b.length, path, e);
 }
 
 /* ---- the command line ---- */

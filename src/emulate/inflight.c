@@ -34,24 +34,16 @@ static void escape_key(const struct buffer *key, struct buffer *out) {
         buffer_append(out, "\n", 1);
 }
 
-static int hex_digit(char c) {
-        return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static int unescape_key(const char *s, size_t length, struct buffer *out) {
         for (size_t i = 0; i < length; i++) {
                 char c = s[i];
 
                 if (c == '%') {
-                        int high, low;
+                        int byte = length - i < 3 ? -1 : text_unhex(s + i + 1, TEXT_HEX_UPPER);
 
-                        if (length - i < 3)
+                        if (byte < 0)
                                 return -1;
-                        high = hex_digit(s[i + 1]);
-                        low = hex_digit(s[i + 2]);
-                        if (high < 0 || low < 0)
-                                return -1;
-                        c = (char) (high << 4 | low);
+                        c = (char) byte;
                         i += 2;
                 } else if (c <= ' ' || c >= 0x7f)
                         return -1;
@@ -100,18 +92,19 @@ static int lock_file(struct inflight *f, const char *lock_path, struct error *e)
 
 static int load(struct inflight *f, struct error *e) {
         struct buffer bytes = {};
-        int r = file_read(f->path, LARGEST_FILE, &bytes);
+        int r = file_read(f->path, FILE_PROMPT, LARGEST_FILE, &bytes);
+        bool missing = r < 0 && errno == ENOENT;
 
-        if (r < 0)
+        if (r < 0 && !missing)
                 failed(ERROR_REFUSED, "can't read", f->path, e);
         if (r == 0 && inflight_parse(bytes.data, bytes.length, &f->left, &f->left_count) < 0) {
                 r = error_set(e, ERROR_REFUSED, "%s is not a list of posts under way", f->path);
                 error_hint(e, "Look what it is and move it away; if pinfeed wrote it, the posts that were under way may be "
                               "missing in some of the topics.");
         }
-        f->empty = r == 1 || (r == 0 && f->left_count == 0);
+        f->empty = missing || (r == 0 && f->left_count == 0);
         buffer_free(&bytes);
-        return r < 0 ? -1 : 0;
+        return missing ? 0 : r;
 }
 
 int inflight_open(const char *directory, const char *user_id, struct inflight **ret, struct error *e) {

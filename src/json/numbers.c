@@ -73,25 +73,7 @@ void json_write_bits(const char *cell, size_t length, struct buffer *out) {
 }
 
 void json_write_bytes(const char *cell, size_t length, struct buffer *out) {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const unsigned char *from = (const unsigned char *) cell;
-        char *to = buffer_reserve(out, (length + 2) / 3 * 4 + 2);
-
-        *to++ = '"';
-        for (; length >= 3; length -= 3, from += 3) {
-                *to++ = digits[from[0] >> 2];
-                *to++ = digits[(from[0] & 3) << 4 | from[1] >> 4];
-                *to++ = digits[(from[1] & 15) << 2 | from[2] >> 6];
-                *to++ = digits[from[2] & 63];
-        }
-        if (length > 0) {
-                unsigned second = length > 1 ? from[1] : 0;
-
-                *to++ = digits[from[0] >> 2];
-                *to++ = digits[(from[0] & 3) << 4 | second >> 4];
-                *to++ = length > 1 ? digits[(second & 15) << 2] : '=';
-                *to++ = '=';
-        }
-        *to++ = '"';
-        out->length = (size_t) (to - out->data);
+        buffer_append(out, "\"", 1);
+        text_base64(cell, length, TEXT_BASE64, out);
+        buffer_append(out, "\"", 1);
 }

@@ -46,44 +46,8 @@ static inline bool copy_plain_word(char *to, const char *from) {
         return ((word | ((word - ones * ' ') | (quote - ones) | (backslash - ones))) & high) == 0;
 }
 
-static inline bool is_between(unsigned char c, unsigned char low, unsigned char high) {
-        return (unsigned char) (c - low) <= (unsigned char) (high - low);
-}
-
-/* The well-formed sequence at `p`: its length, or 0 with `ret_bad` = how many bytes one U+FFFD stands for (the longest
- * start of a sequence, Unicode 3.9 D93b). Table 3-7 of the Unicode standard. */
-static size_t sequence_length(const unsigned char *p, const unsigned char *end, size_t *ret_bad) {
-        unsigned char low = 0x80, high = 0xbf;
-        size_t length, i;
-
-        *ret_bad = 1;
-        if (is_between(*p, 0xc2, 0xdf))
-                length = 2;
-        else if (is_between(*p, 0xe0, 0xef))
-                length = 3;
-        else if (is_between(*p, 0xf0, 0xf4))
-                length = 4;
-        else
-                return 0;
-        if (*p == 0xe0)
-                low = 0xa0;     /* else overlong */
-        else if (*p == 0xed)
-                high = 0x9f;    /* else a surrogate */
-        else if (*p == 0xf0)
-                low = 0x90;     /* else overlong */
-        else if (*p == 0xf4)
-                high = 0x8f;    /* else above U+10FFFF */
-        for (i = 1; i < length; i++, low = 0x80, high = 0xbf)
-                if (p + i >= end || !is_between(p[i], low, high)) {
-                        *ret_bad = i;
-                        return 0;
-                }
-        return length;
-}
-
 static char *write_escape(char *to, unsigned char c) {
         static const char short_names[32] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't' };
-        static const char hex[] = "0123456789abcdef";
         char name = c < 32 ? short_names[c] : (char) c;
 
         *to++ = '\\';
@@ -92,8 +56,8 @@ static char *write_escape(char *to, unsigned char c) {
                 return to;
         }
         memcpy(to, "u00", 3);
-        to[3] = hex[c >> 4];
-        to[4] = hex[c & 15];
+        to[3] = TEXT_HEX[c >> 4];
+        to[4] = TEXT_HEX[c & 15];
         return to + 5;
 }
 
@@ -110,7 +74,7 @@ static inline void write_character(char **to, const char **from, const char *end
                 ++*from;
                 return;
         }
-        length = sequence_length((const unsigned char *) *from, (const unsigned char *) end, &bad);
+        length = text_sequence((const unsigned char *) *from, (const unsigned char *) end, &bad);
         if (length) {
                 for (size_t i = 0; i < length; i++)
                         (*to)[i] = (*from)[i];

@@ -32,12 +32,7 @@ void cursor_print_key(const struct key *key, struct buffer *out) {
                 return;
         }
         buffer_append_string(out, "0x");
-        for (size_t i = 0; i < key->length; i++)
-                buffer_printf(out, "%02x", (unsigned char) key->data[i]);
-}
-
-static int hex_value(char c) {
-        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        text_hex(key->data, key->length, TEXT_HEX, out);
 }
 
 int cursor_parse_key(const char *text, size_t length, struct buffer *ret) {
@@ -49,13 +44,11 @@ int cursor_parse_key(const char *text, size_t length, struct buffer *ret) {
         if (length % 2)
                 return -1;
         for (size_t i = 2; i < length; i += 2) {
-                int high = hex_value(text[i]), low = hex_value(text[i + 1]);
-                char c;
+                int byte = text_unhex(text + i, TEXT_HEX);
 
-                if (high < 0 || low < 0)
+                if (byte < 0)
                         return -1;
-                c = (char) (high << 4 | low);
-                buffer_append(ret, &c, 1);
+                buffer_append(ret, &(char) { (char) byte }, 1);
         }
         return 0;
 }
@@ -193,20 +186,17 @@ bool cursor_same_writer(const struct cursor *a, const struct cursor *b) {
         return a->pid == b->pid && a->start_ms == b->start_ms && strcmp(a->host, b->host) == 0;
 }
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
-static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length) {
-        for (size_t i = 0; i < length; i++)
-                hash = (hash ^ (unsigned char) bytes[i]) * 0x100000001b3u;
-        return hash;
-}
-
 void cursor_bounded_id(const char *from, const char *to, char ret[static 17]) {
-        uint64_t hash = 0xcbf29ce484222325u;
+        struct hash hash = HASH_64;
 
         /* The NUL and the letter keep "a" + none and none + "a" apart. */
-        if (from)
-                hash = hash_bytes(hash_bytes(hash, "f", 1), from, strlen(from) + 1);
-        if (to)
-                hash = hash_bytes(hash_bytes(hash, "t", 1), to, strlen(to) + 1);
-        snprintf(ret, 17, "%016" PRIx64, hash);
+        if (from) {
+                hash_add(&hash, "f", 1);
+                hash_add(&hash, from, strlen(from) + 1);
+        }
+        if (to) {
+                hash_add(&hash, "t", 1);
+                hash_add(&hash, to, strlen(to) + 1);
+        }
+        snprintf(ret, 17, "%016" PRIx64, (uint64_t) hash.state);
 }

@@ -14,9 +14,11 @@ enum {
 
 static int read_file(struct feed *f, struct cursor *ret, struct error *e) {
         struct buffer bytes = {};
-        int version, r = file_read(f->state_path, CURSOR_TEXT_MAX, &bytes);
+        int version, r = file_read(f->state_path, FILE_PROMPT, CURSOR_TEXT_MAX, &bytes);
 
-        if (r < 0) {
+        if (r < 0 && errno == ENOENT) {
+                r = 1;
+        } else if (r < 0) {
                 error_set(e, ERROR_REFUSED, "can't read %s: %s", f->state_path, strerror(errno));
                 return error_hint(e, "pinfeed keeps how far a replay came there; make it readable for this user.");
         }

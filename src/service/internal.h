@@ -53,12 +53,6 @@ void notify_hang(struct service *s);
 /* Waits until journald knows whose the last line was. */
 void log_last_words(const struct service *s);
 
-/* ---- text.c ---- */
-
-/* Makes one line of text that any journal or terminal shows as it is: control characters, line breaks and what isn't
- * UTF-8 become single spaces and '?'. In place; never grows. */
-void text_flatten(char *text);
-
 /* ---- worker.c ---- */
 
 struct crew;                            /* the workers of one run */

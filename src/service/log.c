@@ -134,7 +134,7 @@ void service_log(struct service *s, enum service_severity severity, enum service
         if (vasprintf(&text, format, ap) < 0)
                 abort();
         va_end(ap);
-        text_flatten(text);
+        text_flatten(text, text, SIZE_MAX);
         if (s->to_journal && send_to_journal(severity, kind, fields, count, text))
                 atomic_store_explicit(&s->logged_us, clock_monotonic_us(), memory_order_relaxed);
         else

@@ -18,7 +18,7 @@ void service_ready(struct service *s) {
 
 /* Takes over `status`. */
 static void send_status(struct service *s, char *status) {
-        text_flatten(status);
+        text_flatten(status, status, SIZE_MAX);
         pthread_mutex_lock(&s->lock);
         if (s->status && strcmp(s->status, status) == 0) {
                 free(status);

@@ -1,8 +1,6 @@
 #include <errmsg.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "room.h"
 
@@ -11,25 +9,11 @@ enum { PASSWORD_MAX = 4096 };
 /* ---- password ---- */
 
 static int read_password(const char *path, struct buffer *ret, struct error *e) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n;
-
-        if (fd < 0) {
+        if (file_read(path, FILE_PROMPT, PASSWORD_MAX, ret) < 0 && errno != EFBIG) {
                 error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
                 return error_hint(e, "[mysql] password_file names a file that pinfeed's user may read, and that holds "
                                   "the password and nothing else.");
         }
-        do {
-                n = read(fd, buffer_reserve(ret, PASSWORD_MAX), PASSWORD_MAX);
-                if (n > 0)
-                        ret->length += (size_t) n;
-        } while (ret->length < PASSWORD_MAX && (n > 0 || (n < 0 && errno == EINTR)));
-        if (n < 0) {
-                error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
-                close(fd);
-                return -1;
-        }
-        close(fd);
         if (ret->length > 0 && ret->data[ret->length - 1] == '\n')
                 ret->length--;
         if (ret->length > 0 && ret->data[ret->length - 1] == '\r')

@@ -14,19 +14,9 @@ void query_identifier(struct buffer *sql, const char *name) {
 
 /* As X'…', which needs no escaping and can't be broken out of. */
 static void add_hex(struct buffer *sql, const struct key *key) {
-        static const char digits[] = "0123456789ABCDEF";
-        char *to = buffer_reserve(sql, key->length * 2 + 3);
-
-        *to++ = 'X';
-        *to++ = '\'';
-        for (size_t i = 0; i < key->length; i++) {
-                unsigned char c = (unsigned char) key->data[i];
-
-                *to++ = digits[c >> 4];
-                *to++ = digits[c & 15];
-        }
-        *to++ = '\'';
-        sql->length = (size_t) (to - sql->data);
+        buffer_append_string(sql, "X'");
+        text_hex(key->data, key->length, TEXT_HEX_UPPER, sql);
+        buffer_append(sql, "'", 1);
 }
 
 static size_t skip_digits(const struct key *key, size_t at) {

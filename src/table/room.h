@@ -180,7 +180,7 @@ void table_choose_order(struct table *t, const struct server_table *s, const str
 /* ---- fingerprint.c ------------------------------------------------------------------------------------ */
 
 struct fingerprint {
-        unsigned __int128 state;
+        struct hash hash;
 };
 void fingerprint_begin(struct fingerprint *f);
 /* A string with its end, so that "a","b" is not "ab"; NULL is not "". */

@@ -193,24 +193,6 @@ static void reasons_come_from_xml_and_json_alike(void **state) {
         }
 }
 
-static void text_for_messages_is_one_clean_line(void **state) {
-        char small[8];
-
-        (void) state;
-        answer_clean("a\x1b[31m\r\n\tb", small, sizeof small);
-        assert_string_equal(small, "a [31m");
-        answer_clean("12345\xc3\xa9\xc3\xa9", small, sizeof small);
-        assert_string_equal(small, "12345\xc3\xa9");
-        answer_clean("123456\xc3\xa9", small, sizeof small);
-        assert_string_equal(small, "123456");
-        answer_clean("1\xff\xc3\xe9 \xe2\x82", small, sizeof small);
-        assert_string_equal(small, "1??? ??");
-        answer_clean("\xed\xa0\x80\xc0\x80", small, sizeof small);
-        assert_string_equal(small, "?????");
-        answer_clean("1\xe2\x82\xac\xf0\x9f\x98\x80", small, sizeof small);
-        assert_string_equal(small, "1\xe2\x82\xac");
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(times_are_read_with_zone_and_fraction),
@@ -222,7 +204,6 @@ int main(void) {
                 cmocka_unit_test(sts_answers_that_cannot_be_used_are_described_not_echoed),
                 cmocka_unit_test(an_endless_xml_value_is_refused),
                 cmocka_unit_test(reasons_come_from_xml_and_json_alike),
-                cmocka_unit_test(text_for_messages_is_one_clean_line),
         };
 
         return cmocka_run_group_tests_name("aws answer", tests, NULL, NULL);
