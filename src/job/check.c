@@ -18,20 +18,28 @@ struct check {
         FILE *out;
 };
 
+static char *flat(const char *text) {
+        size_t size = strlen(text) + 1;
+        char *copy = mem_alloc(size);
+
+        text_flatten(text, copy, size);
+        return copy;
+}
+
 /* What was not looked at, because a stop was asked for, is no finding. */
 static void finding(struct check *k, const char *what, const struct error *e, const char *text) {
+        /* The other side's words and the tables' names: neither JSON nor a terminal must trip over them. */
+        _cleanup_free_ char *name = flat(what), *words = flat(e ? e->what : text), *hint = flat(e ? e->hint : "");
+
         if (e && e->class == ERROR_STOPPED)
                 return;
         if (e && k->failures++ == 0)
                 k->first = e->class;
-        json_array_append_new(k->findings, json_pack("{s:s, s:b, s:s, s:s}", "what", what, "ok", e == NULL,
-                                                     "text", e ? e->what : text, "hint", e ? e->hint : ""));
+        json_array_append_new(k->findings, json_pack("{s:s, s:b, s:s, s:s}", "what", name, "ok", e == NULL, "text", words,
+                                                     "hint", hint));
         if (k->json)
                 return;
-        if (e)
-                fprintf(k->out, "FAILED  %s: %s%s%s\n", what, e->what, *e->hint ? ". " : "", e->hint);
-        else
-                fprintf(k->out, "ok      %s: %s\n", what, text);
+        fprintf(k->out, "%s  %s: %s%s%s\n", e ? "FAILED" : "ok    ", name, words, *hint ? ". " : "", hint);
         fflush(k->out);
 }
 
