@@ -139,3 +139,14 @@ def test_the_installed_program_reads_the_installed_configuration(destdir):
     )
     assert answer.returncode == 78
     assert "user_id" in answer.stderr
+
+
+def test_the_time_that_a_stop_takes_is_the_same_everywhere():
+    limits = (ROOT / "include/pinfeed/limits.h").read_text()
+    stop_s, deliver_s = (int(re.search(rf"{name} = (\d+),", limits)[1]) // 1000 for name in ("LIMIT_STOP_MS", "LIMIT_STOP_DELIVER_MS"))
+    for path, said in (("README.md", f"A stop takes {stop_s} s at most.*{deliver_s} s to deliver"),
+                       ("systemd/service.in", f"A stop takes {stop_s} s at most: {deliver_s} s to deliver"),
+                       ("etc/pinfeed.8.in", f"delivered for {deliver_s} seconds.* a stop takes {stop_s} seconds at most")):
+        assert re.search(said, (ROOT / path).read_text(), re.DOTALL), path
+    timeout_s = int(re.search(r"TimeoutStopSec=(\d+)s", (ROOT / "systemd/service.in").read_text())[1])
+    assert timeout_s > stop_s
