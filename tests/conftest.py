@@ -1,6 +1,7 @@
 """Fixtures: the real servers, started once and only if a test asks for them."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from rig import Identity, Kafka, MariaDB, Metadata, MySQL, Pinfeed, Sts  # noqa: E402
 from rig.mysql import MYSQLD  # noqa: E402
 from rig.pinfeed import new_user_id  # noqa: E402
+
+# Ignored by whoever started us, it would hide how our children end.
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pytest
 
 from rig import Container, Identity, Metadata, Sts, free_port, paths, wait_until
 from rig.certificates import make_certificates
+from rig.process import reset_signals
 
 ROLE = "arn:aws:iam::123456789012:role/feeder"
 BASE = Identity("AKIABASE", "base+secret/S3CR3T")
@@ -550,6 +551,7 @@ def core_was_dumped(argv, env, directory, ready):
     pid = os.fork()
     if pid == 0:
         try:
+            reset_signals()
             os.chdir(directory)
             resource.setrlimit(resource.RLIMIT_CORE, (10_000_000, resource.getrlimit(resource.RLIMIT_CORE)[1]))
             os.execve(argv[0], argv, env)

@@ -3,6 +3,7 @@
 import ctypes
 import datetime
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from confluent_kafka import KafkaException, Producer
 
 from rig import Identity, Kafka, MariaDB, sign_token, wait_until
 from rig.aws import new_identity
+from rig.process import Process
 
 
 def iam_producer(kafka, token_function, more=()):
@@ -228,6 +230,26 @@ def test_mariadb_speaks_tls():
             with connection.cursor() as cursor:
                 cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
                 assert cursor.fetchone()[1]
+
+
+# ---- processes -------------------------------------------------------------------------------------------------------
+
+def test_what_is_tested_inherits_no_signal_that_a_caller_ignores_or_blocks(tmp_path):
+    numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        child = Process(["cat", "/proc/self/status"], tmp_path / "status")
+        signal.signal(signal.SIGCHLD, before[signal.SIGCHLD])           # or its end is not reported
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert child.wait(10) == 0
+    left = [line for line in child.output().splitlines() if re.match("Sig(Ign|Blk)", line) and int(line.split()[1], 16)]
+    assert not left
 
 
 # ---- nothing stays behind --------------------------------------------------------------------------------------------

@@ -46,15 +46,21 @@ def wait_until(condition, deadline_s, what, poll_s=0.02):
         time.sleep(poll_s)
 
 
-def _die_with_parent(parent):
+def reset_signals():
+    """A caller may ignore or block signals (nohup, a job in the background, CI runners); what is tested must not inherit
+    that. For a child, between fork and exec."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def die_with_parent(parent):
+    """For a child, between fork and exec; `parent`: the process that started it."""
     # The kernel kills the child when the thread that started it ends: start processes from threads that last.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(127)
-    # A caller may ignore or block signals (nohup, CI runners); what is tested must not inherit that.
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    reset_signals()
 
 
 class Process:
@@ -67,7 +73,7 @@ class Process:
         parent = os.getpid()
         with open(stdout, "ab") as out, open(self.stderr_path, "ab") as err:
             self.popen = subprocess.Popen(self.argv, stdin=stdin, stdout=out, stderr=err, env=env, cwd=cwd,
-                                          pass_fds=pass_fds, preexec_fn=lambda: _die_with_parent(parent))
+                                          pass_fds=pass_fds, preexec_fn=lambda: die_with_parent(parent))
         self.pid = self.popen.pid
 
     @property

@@ -2,7 +2,7 @@
 
 import secrets
 
-from machine import wait_until
+from rig import wait_until
 
 
 def _insert(table, expressions):

@@ -11,13 +11,12 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
+
+from rig.process import die_with_parent, reset_signals, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
 _CLONE_NEWNET = 0x40000000
 
 # $1: an empty directory; $2: files to lay over ours.
@@ -38,22 +37,6 @@ def why_not():
         return "booting systemd needs root"
     missing = [p for p in ("systemd-nspawn", "nsenter", "unshare", "dbus-daemon") if not shutil.which(p)]
     return f"{', '.join(missing)} not found; scripts/install-deps installs it" if missing else None
-
-
-def wait_until(condition, deadline_s, what):
-    """What `condition` returns when that is true at last."""
-    end = time.monotonic() + deadline_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline_s} s: {what() if callable(what) else what}")
-        time.sleep(0.05)
-
-
-def _die_with_parent():
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _set_network(fd):
@@ -84,7 +67,8 @@ class Machine:
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc",
              "sh", "-c", _BOOT, "boot", mountpoint, self.files],
-            stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+            stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
+            preexec_fn=lambda parent=os.getpid(): die_with_parent(parent))
         try:
             self._leader = wait_until(self._find_leader, 20, self._console_text)
             wait_until(self._has_booted, 60, self._console_text)
@@ -137,7 +121,7 @@ class Machine:
             ["nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:"
              "/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=", *map(str, argv)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            **kwargs)
+            preexec_fn=reset_signals, **kwargs)
 
     def try_run(self, *argv, deadline_s=60):
         """Runs a command as root; returns its exit code and its output (stdout and stderr)."""

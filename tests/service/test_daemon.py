@@ -3,7 +3,7 @@
 import re
 
 import message_ids
-from machine import wait_until
+from rig import wait_until
 
 FIELDS = ["PINFEED_DELIVERED", "PINFEED_FAILED", "PINFEED_IN_FLIGHT", "PINFEED_BYTES"]
 LATENCIES = ["PINFEED_LATENCY_P50_MS", "PINFEED_LATENCY_P99_MS"]

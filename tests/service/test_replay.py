@@ -1,7 +1,7 @@
 """pinfeed-replay.service under a real systemd, against the real servers."""
 
 import message_ids
-from machine import wait_until
+from rig import wait_until
 
 UNIT = "pinfeed-replay"
 

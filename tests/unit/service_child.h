@@ -58,8 +58,9 @@ static inline void child_environment(const struct child *c, int options) {
                 snprintf(pid, sizeof pid, "%d", getpid());
                 setenv("WATCHDOG_PID", pid, 1);
         }
-        signal(SIGHUP, options & CHILD_NOHUP ? SIG_IGN : SIG_DFL);
-        signal(SIGINT, SIG_DFL);
+        /* Whoever started the tests may ignore some (nohup, a job in the background). */
+        for (int number = 1; number < NSIG; number++)
+                signal(number, number == SIGHUP && options & CHILD_NOHUP ? SIG_IGN : SIG_DFL);
 }
 
 /* ---- in the test ---- */
