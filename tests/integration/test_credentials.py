@@ -488,7 +488,7 @@ def test_credential_process_ends_with_pinfeed(pinfeeds, tmp_path, number):
     try:
         assert len(pids) == 2 and all(alive(p) for p in pids)
         pinfeed.send_signal(number)
-        pinfeed.expect_exit(-number, deadline_s=10)
+        pinfeed.expect_exit(128 + number, deadline_s=10)
         assert pinfeed.stdout == ""
         wait_until(lambda: not any(alive(p) for p in pids), 5, "the command and its child are gone")
     finally:
