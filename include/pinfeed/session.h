@@ -41,16 +41,13 @@ struct connection {
         struct worker *worker;
         struct producer *producer;
         struct database *database;
-        pthread_mutex_t lock;                   /* around the pointer `database`, which another thread may cancel */
-        bool cancelled;
+        atomic_bool cancelled;
 };
 
 void connection_init(struct connection *c, struct session *s, struct worker *w);
 /* Closes what is open; the worker's last act. -1 when librdkafka's handle could not be ended in time: then something is
  * left behind (service_left_behind), and the job may free nothing. */
 int connection_close(struct connection *c, struct error *e);
-/* After the worker has ended. */
-void connection_done(struct connection *c);
 /* Interrupts a long wait. Main thread. */
 void connection_cancel(struct connection *c);
 

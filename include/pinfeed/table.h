@@ -2,12 +2,12 @@
  *
  * A struct database is one connection; one thread at a time uses it. What it hands out (rows, cells) stays valid
  * until its next call. Errors of class ERROR_UNREACHABLE mean that the connection is gone or was never had, or that the
- * server wants to be asked again later: the caller closes it, opens a new one and goes on.
+ * server wants to be asked again later: the caller closes it, opens a new one and goes on. ERROR_STOPPED: `stop` is set.
  *
  * Every call has an end. Sending is bounded by the time-out. An answer may take long (a server that sorts is silent):
  * when the server was silent for the time-out, a thread beside the connection logs in a second time; if that fails too,
- * within the time-out, the server is gone and the call ends with ERROR_UNREACHABLE. So a frozen server ends a call after
- * two to three time-outs, and a slow one never does, if it sorts for ten hours; database_cancel ends it at any time.
+ * within two time-outs, the server is gone and the call ends with ERROR_UNREACHABLE. So a frozen server ends a call after
+ * two to three time-outs, and a slow one never does, if it sorts for ten hours. `stop` ends a call within half a second.
  *
  * The process must ignore SIGPIPE: TLS writes without a way to say so.
  */
@@ -24,11 +24,14 @@ struct table_login {
         const char *host, *socket, *user, *database, *ssl_ca;   /* NULL: not set */
         unsigned port;
         const char *password_file;      /* NULL: no password; one trailing newline is not part of it */
-        unsigned timeout_ms;            /* for connecting, writing, and silence (see above); rounded up to seconds */
-        void (*alive)(void *arg);       /* NULL, or called some times a second, by a thread of the connection's own, while
-                                         * a call waits for a server that isn't known to be gone, or calls go on; not
-                                         * between calls. What it takes must last until database_close. */
+        unsigned timeout_ms;            /* for connecting, writing, and silence (see above); rounded up to seconds. A
+                                         * log-in as a whole may take three times that. */
+        void (*alive)(void *arg);       /* NULL, or called some times a second, by this thread or one of the connection's
+                                         * own, while a call waits for a server that isn't known to be gone, or calls go
+                                         * on; not between calls. What it takes must last until database_close. */
         void *alive_arg;
+        const atomic_bool *stop;        /* NULL, or set by another thread: database_open and the call that is under way
+                                         * (and all later ones) fail soon. Must last until database_close. */
 };
 
 /* Connects with utf8mb4, session time zone UTC, and a session that reads only. Over TCP with TLS if the server offers it;
@@ -36,10 +39,8 @@ struct table_login {
  * connection and wiped. Class ERROR_REFUSED for a wrong user, password, database or certificate and an unreadable
  * password file; ERROR_UNREACHABLE when nobody answers. */
 int database_open(const struct table_login *login, struct database **ret, struct error *e);
-/* Safe on NULL. Does not wait for a server that is gone (at most for a second log-in that is under way, see above). */
+/* Safe on NULL. Does not wait for a server that is gone. */
 void database_close(struct database *db);
-/* From another thread, while the database is open: makes the call that is under way (and all later ones) fail at once. */
-void database_cancel(struct database *db);
 
 struct table_spec {
         const char *name;               /* of the table, in the connection's database */

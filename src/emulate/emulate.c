@@ -222,7 +222,6 @@ static void emulate_free(struct emulate *m) {
                 stream_done(&m->streams[i]);
         buffer_free(&m->rows);
         buffer_free(&m->texts);
-        connection_done(&m->connection);
         session_done(&m->session);
         free(m);
 }

@@ -159,7 +159,6 @@ static void check_free(struct check *k) {
                 stream_done(&k->streams[i]);
         free(k->streams);
         json_decref(k->findings);
-        connection_done(&k->connection);
         session_done(&k->session);
         free(k);
 }

@@ -64,7 +64,6 @@ int job_create_topics(const struct config *config, struct service *service, FILE
                 r = error_set(e, ERROR_STOPPED, "stopped before all topics were created");
         if (service_left_behind(service))
                 return r;               /* with all that is still in use */
-        connection_done(&j->connection);
         session_done(&j->session);
         free(j->streams);
         free(j);

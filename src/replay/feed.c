@@ -35,7 +35,6 @@ void feed_done(struct feed *f) {
         buffer_free(&f->json);
         free(f->transactional_id);
         free(f->state_path);
-        connection_done(&f->connection);
 }
 
 void feed_wake(struct feed *f) {

@@ -4,7 +4,6 @@
 
 void connection_init(struct connection *c, struct session *s, struct worker *w) {
         *c = (struct connection) { .session = s, .worker = w };
-        pthread_mutex_init(&c->lock, NULL);
 }
 
 int connection_close_producer(struct connection *c, struct error *e) {
@@ -22,31 +21,19 @@ int connection_close(struct connection *c, struct error *e) {
         return connection_close_producer(c, e);
 }
 
-void connection_done(struct connection *c) {
-        pthread_mutex_destroy(&c->lock);
-}
-
 void connection_cancel(struct connection *c) {
-        pthread_mutex_lock(&c->lock);
-        c->cancelled = true;
-        if (c->database)
-                database_cancel(c->database);
-        pthread_mutex_unlock(&c->lock);
-}
-
-static void set_database(struct connection *c, struct database *db) {
-        pthread_mutex_lock(&c->lock);
-        c->database = db;
-        if (c->cancelled && db)
-                database_cancel(db);
-        pthread_mutex_unlock(&c->lock);
+        atomic_store(&c->cancelled, true);
 }
 
 void connection_close_database(struct connection *c) {
-        struct database *db = c->database;
+        database_close(c->database);
+        c->database = NULL;
+}
 
-        set_database(c, NULL);
-        database_close(db);
+static void database_alive(void *arg) {
+        struct connection *c = arg;
+
+        worker_alive(c->worker);
 }
 
 int connection_open_database(struct connection *c, struct error *e) {
@@ -55,18 +42,17 @@ int connection_open_database(struct connection *c, struct error *e) {
                 .host = config->mysql_host, .socket = config->mysql_socket, .user = config->mysql_user,
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
                 .password_file = config->mysql_password_file, .timeout_ms = LIMIT_DATABASE_MS,
+                .alive = database_alive, .alive_arg = c, .stop = &c->cancelled,
         };
         struct patience patience = { .connection = c, .whom = "MySQL can be reached" };
-        struct database *db;
 
         connection_close_database(c);
         for (;;) {
-                if (database_open(&login, &db, e) == 0)
+                if (database_open(&login, &c->database, e) == 0)
                         break;
                 if (patience_wait(&patience, e) < 0)
                         return -1;
         }
-        set_database(c, db);
         patience_over(&patience);
         return 0;
 }

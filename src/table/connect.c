@@ -16,7 +16,7 @@ enum {
         /* Text without an index is told apart to that byte; the servers' own limit is 1024. */
         SORT_KEY_BYTES = 4096, SORT_BUFFER_BYTES = 4 << 20,
         KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_PROBES = 3,
-        DEFAULT_TIMEOUT_MS = 10000,
+        LOG_IN_TIMEOUTS = 3,            /* to connect, to agree on TLS, to be let in */
 };
 
 static int socket_of(MYSQL *mysql) {
@@ -63,43 +63,13 @@ static int set_up_session(struct database *db, struct error *e) {
         return 0;
 }
 
-static char *copy(const char *s) {
-        return s ? mem_copy_string(s) : NULL;
-}
-
-static void copy_login(struct database *db, const struct table_login *login) {
-        db->login = (struct table_login) {
-                .host = copy(login->host ? login->host : "localhost"),
-                .socket = copy(login->socket),
-                .user = copy(login->user ? login->user : ""),
-                .database = copy(login->database ? login->database : ""),
-                .ssl_ca = copy(login->ssl_ca),
-                .password_file = copy(login->password_file),
-                .port = login->port ? login->port : 3306,
-                .timeout_ms = login->timeout_ms ? login->timeout_ms : DEFAULT_TIMEOUT_MS,
-                .alive = login->alive,
-                .alive_arg = login->alive_arg,
-        };
-        db->place = login->socket ? copy(login->socket) : mem_format("%s:%u", db->login.host, db->login.port);
-}
-
-static void free_login(struct database *db) {
-        free((char *) db->login.host);
-        free((char *) db->login.socket);
-        free((char *) db->login.user);
-        free((char *) db->login.database);
-        free((char *) db->login.ssl_ca);
-        free((char *) db->login.password_file);
-        free(db->place);
-}
-
 static void start_library(void) {
         mysql_library_init(0, NULL, NULL);
 }
 
 static int open_session(struct database *db, struct error *e) {
-        if (database_log_in(&db->login, &db->mysql, e) < 0)
-                return -1;
+        if (database_log_in(&db->login, LOG_IN_TIMEOUTS * db->login.timeout_ms, NULL, &db->mysql, e) < 0)
+                return login_stopped(&db->login) ? error_stopped(e) : -1;
         if (mysql_errno(db->mysql) != 0)
                 return database_error(db, e, "connect");
         db->is_mariadb = strstr(mysql_get_server_info(db->mysql), "MariaDB") != NULL;
@@ -115,7 +85,8 @@ int database_open(const struct table_login *login, struct database **ret, struct
 
         pthread_once(&once, start_library);     /* mysql_init would do it, but not safely from two threads */
         db->socket = -1;
-        copy_login(db, login);
+        login_copy(&db->login, login);
+        db->place = login_place(&db->login);
         if (open_session(db, e) < 0) {
                 database_close(db);
                 return -1;
@@ -136,13 +107,9 @@ void database_close(struct database *db) {
         buffer_free(&db->sql);
         buffer_free(&db->bounds[0]);
         buffer_free(&db->bounds[1]);
-        free_login(db);
+        login_free(&db->login);
+        free(db->place);
         free(db);
-}
-
-void database_cancel(struct database *db) {
-        atomic_store(&db->cancelled, true);
-        socket_cut(db->socket);
 }
 
 /* ---- queries ---- */
@@ -153,7 +120,9 @@ static int run_query(struct database *db, struct error *e, const char *doing) {
         int r;
 
         db->sql.length = 0;             /* the next query begins anew */
-        if (db->broken || atomic_load(&db->cancelled))
+        if (login_stopped(&db->login))
+                return error_stopped(e);
+        if (db->broken)
                 return error_set(e, ERROR_UNREACHABLE, "can't %s: the connection to MySQL at %s was closed", doing,
                                  db->place);
         if (db->reader.result)

@@ -153,11 +153,11 @@ int database_error(struct database *db, struct error *e, const char *doing) {
 
         if (is_client_error(number))
                 db->broken = true;
-        if (atomic_load(&db->cancelled))
-                return error_set(e, ERROR_UNREACHABLE, "can't %s: stopped", doing);
+        if (login_stopped(&db->login))
+                return error_stopped(e);
         if (atomic_load(&db->gave_up)) {
                 error_set(e, ERROR_UNREACHABLE, "can't %s: MySQL at %s was silent for %u s, and then let nobody log in",
-                          doing, db->place, (db->login.timeout_ms + 999) / 1000);
+                          doing, db->place, db->login.timeout_ms / 1000);
                 return error_hint(e, HINT_REACH);
         }
         if (number == CR_SSL_CONNECTION_ERROR)

@@ -5,7 +5,6 @@
  * calls go on, the thread says so to whoever wants to know that its worker is alive. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -17,9 +16,9 @@ struct guard {
         pthread_t thread;
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        bool stopping;                  /* under the lock */
+        atomic_bool stopping;           /* set under the lock */
         int socket;                     /* not owned */
-        struct table_login login;
+        const struct table_login *login;
         _Atomic uint64_t *calls;
         _Atomic bool *gave_up;
 };
@@ -44,9 +43,19 @@ static bool sleep_ms(struct guard *g, unsigned ms) {
         return go_on;
 }
 
-/* Whether a call that has been silent for the time-out (`calls` is still `now`) is over: nobody lets us in either. */
-static bool is_gone(struct guard *g, uint64_t now) {
-        return !database_answers(&g->login) && atomic_load_explicit(g->calls, memory_order_relaxed) == now;
+/* Whether somebody answers there, be it with a refusal. */
+static bool answers(struct guard *g) {
+        struct table_login login = *g->login;
+        struct error e;
+        MYSQL *mysql;
+        bool answered;
+
+        login.alive = NULL;                             /* that is in doubt */
+        if (database_log_in(&login, 2 * login.timeout_ms, &g->stopping, &mysql, &e) < 0)
+                return e.class != ERROR_UNREACHABLE;    /* else nothing is known */
+        answered = !is_client_error(mysql_errno(mysql));
+        mysql_close(mysql);
+        return answered;
 }
 
 static void *watch(void *arg) {
@@ -56,40 +65,38 @@ static void *watch(void *arg) {
         while (sleep_ms(g, TICK_MS)) {
                 uint64_t now = atomic_load_explicit(g->calls, memory_order_relaxed);
 
+                if (login_stopped(g->login))
+                        break;
                 if (now == seen && now % 2 == 0)
                         continue;                       /* the worker is elsewhere, and may hang there */
                 if (now != seen) {
                         seen = now;
                         since_us = clock_monotonic_us();
-                } else if (clock_monotonic_us() - since_us >= (uint64_t) g->login.timeout_ms * 1000) {
-                        if (is_gone(g, now)) {
-                                atomic_store(g->gave_up, true);
-                                socket_cut(g->socket);
-                                return NULL;
-                        }
+                } else if (clock_monotonic_us() - since_us >= (uint64_t) g->login->timeout_ms * 1000) {
+                        if (!answers(g) && atomic_load_explicit(g->calls, memory_order_relaxed) == now)
+                                break;
                         since_us = clock_monotonic_us();
                 }
-                if (g->login.alive)
-                        g->login.alive(g->login.alive_arg);
+                if (g->login->alive)
+                        g->login->alive(g->login->alive_arg);
+        }
+        if (!g->stopping) {
+                atomic_store(g->gave_up, true);
+                socket_cut(g->socket);
         }
         return NULL;
 }
 
 struct guard *guard_start(const struct table_login *login, int socket, _Atomic uint64_t *calls, _Atomic bool *gave_up) {
         struct guard *g = mem_zero(1, sizeof *g);
-        sigset_t all, former;
 
         g->socket = socket;
-        g->login = *login;
+        g->login = login;
         g->calls = calls;
         g->gave_up = gave_up;
         pthread_mutex_init(&g->lock, NULL);
         pthread_cond_init(&g->changed, NULL);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &former);    /* signals are for the main thread */
-        if (pthread_create(&g->thread, NULL, watch, g) != 0)
-                abort();                                /* as for memory */
-        pthread_sigmask(SIG_SETMASK, &former, NULL);
+        thread_start(&g->thread, watch, g);
         return g;
 }
 

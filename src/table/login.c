@@ -4,7 +4,42 @@
 
 #include "room.h"
 
-enum { PASSWORD_MAX = 4096 };
+enum { PASSWORD_MAX = 4096, DEFAULT_TIMEOUT_MS = 10000 };
+
+/* ---- copies ---- */
+
+static char *copy(const char *s) {
+        return s ? mem_copy_string(s) : NULL;
+}
+
+void login_copy(struct table_login *to, const struct table_login *from) {
+        *to = *from;
+        to->host = copy(from->host ? from->host : "localhost");
+        to->socket = copy(from->socket);
+        to->user = copy(from->user ? from->user : "");
+        to->database = copy(from->database ? from->database : "");
+        to->ssl_ca = copy(from->ssl_ca);
+        to->password_file = copy(from->password_file);
+        to->port = from->port ? from->port : 3306;
+        to->timeout_ms = from->timeout_ms ? (from->timeout_ms + 999) / 1000 * 1000 : DEFAULT_TIMEOUT_MS;
+}
+
+void login_free(struct table_login *login) {
+        free((char *) login->host);
+        free((char *) login->socket);
+        free((char *) login->user);
+        free((char *) login->database);
+        free((char *) login->ssl_ca);
+        free((char *) login->password_file);
+}
+
+char *login_place(const struct table_login *login) {
+        return login->socket ? copy(login->socket) : mem_format("%s:%u", login->host, login->port);
+}
+
+bool login_stopped(const struct table_login *login) {
+        return login->stop && atomic_load(login->stop);
+}
 
 /* ---- password ---- */
 
@@ -66,7 +101,7 @@ static enum tls first_try(void) {
 #endif
 
 static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
-        unsigned timeout_s = (login->timeout_ms + 999) / 1000;
+        unsigned timeout_s = login->timeout_ms / 1000;
         unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
         MYSQL *mysql = mysql_init(NULL);
 
@@ -106,27 +141,12 @@ static MYSQL *connect_as_offered(const struct table_login *login, const char *pa
         return mysql;
 }
 
-int database_log_in(const struct table_login *login, MYSQL **ret, struct error *e) {
-        struct buffer password = {};
+int login_run(const struct table_login *login, MYSQL **ret, struct error *e) {
+        _cleanup_secret_ struct buffer password = {};
 
-        if (login->password_file && read_password(login->password_file, &password, e) < 0) {
-                buffer_wipe_and_free(&password);
+        if (login->password_file && read_password(login->password_file, &password, e) < 0)
                 return -1;
-        }
         *ret = login->ssl_ca ? connect_handle(login, buffer_string(&password), TLS_VERIFIED)
                : connect_as_offered(login, buffer_string(&password));
-        buffer_wipe_and_free(&password);
         return 0;
-}
-
-bool database_answers(const struct table_login *login) {
-        struct error ignored;
-        MYSQL *mysql;
-        bool answered;
-
-        if (database_log_in(login, &mysql, &ignored) < 0)
-                return true;            /* nothing is known */
-        answered = !is_client_error(mysql_errno(mysql));
-        mysql_close(mysql);
-        return answered;
 }

@@ -3,6 +3,7 @@
 #define TABLE_ROOM_H
 
 #include <mysql.h>
+#include <pthread.h>
 
 #include "pinfeed/table.h"
 
@@ -24,7 +25,6 @@ struct database {
         int socket;                     /* a duplicate, so that cancelling never meets a number used anew */
         bool is_mariadb;
         bool broken;
-        _Atomic bool cancelled;
         _Atomic uint64_t calls;         /* odd: a call that may wait for the server is under way */
         _Atomic bool gave_up;           /* the guard cut the connection */
         struct guard *guard;
@@ -48,11 +48,23 @@ int database_query_small(struct database *db, MYSQL_RES **ret, struct error *e, 
 
 /* ---- login.c --------------------------------------------------------------------------------------------------- */
 
+/* With what isn't set filled in. `to` owns its strings. */
+void login_copy(struct table_login *to, const struct table_login *from);
+void login_free(struct table_login *login);
+char *login_place(const struct table_login *login);     /* the caller frees it */
+bool login_stopped(const struct table_login *login);
 /* With TLS if the server offers it; insisted upon and verified if there is a certificate authority. The handle is logged
- * in, or has an error. -1 only if the password can't be read. */
-int database_log_in(const struct table_login *login, MYSQL **ret, struct error *e);
-/* Whether somebody answers there, be it with a refusal. Any thread. */
-bool database_answers(const struct table_login *login);
+ * in, or has an error. -1 only if the password can't be read. May wait without an end, see attempt.c. */
+int login_run(const struct table_login *login, MYSQL **ret, struct error *e);
+
+/* ---- attempt.c ------------------------------------------------------------------------------------------------- */
+
+/* login_run within a limit, alive, and given up within 50 ms of a stop or of `unwanted` (may be NULL). -1: ERROR_REFUSED
+ * if the password can't be read, ERROR_UNREACHABLE if it was given up. */
+int database_log_in(const struct table_login *login, unsigned limit_ms, const atomic_bool *unwanted, MYSQL **ret,
+                    struct error *e);
+/* Starts a thread that no signal meets. */
+void thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
 
 /* ---- guard.c --------------------------------------------------------------------------------------------------- */
 
@@ -60,9 +72,10 @@ struct guard;
 /* Ends a connection from any thread: calls in it fail. Its close will be a reset: a server whose query has more to say
  * would hold its snapshot and its locks until its time-out, else. */
 void socket_cut(int socket);
-/* Watches `calls`; tells login->alive, or cuts `socket` and sets `gave_up`. `login` must outlive the guard. */
+/* Watches `calls` and login->stop; tells login->alive, or cuts `socket` (and sets `gave_up`, if it is the server that is
+ * gone). `login` must outlive the guard. */
 struct guard *guard_start(const struct table_login *login, int socket, _Atomic uint64_t *calls, _Atomic bool *gave_up);
-void guard_stop(struct guard *g);       /* waits for a log-in that is under way; safe on NULL */
+void guard_stop(struct guard *g);       /* safe on NULL */
 
 /* ---- errors.c -------------------------------------------------------------------------------------------------- */
 

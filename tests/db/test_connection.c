@@ -1,9 +1,11 @@
 /* Logging in, and what happens when the server says no, says nothing, or goes away. */
 #include "db.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char password[] = "s3cret 'quoted\" \\pass";
@@ -394,40 +396,146 @@ static void a_locked_table_is_said_and_not_waited_for(void **state) {
         database_close(db);
 }
 
-static void *cancel_when_asked(void *arg) {
-        struct database *db = arg;
+static void *stop_when_asked(void *stop) {
         bool running = false;
 
         for (int i = 0; i < 500 && !running; i++) {
                 running = admin_sees_query("SLEEP(60)");
                 usleep(10000);
         }
-        database_cancel(db);
+        atomic_store((atomic_bool *) stop, true);
         return NULL;
 }
 
-static void cancelling_from_another_thread_ends_a_call_at_once(void **state) {
-        struct database *db = open_database(10000);
-        struct table *t = describe_many(db, "SLEEP(60) = 0");
+static void a_stop_from_another_thread_ends_a_call(void **state) {
+        atomic_bool stop = false;
+        struct table_login login = { .socket = getenv("PINFEED_TEST_MYSQL_SOCKET"), .user = "root",
+                                     .database = "pinfeed_test", .timeout_ms = 10000, .stop = &stop };
         uint64_t start_us = clock_monotonic_us(), count;
-        unsigned long id = mysql_thread_id(db->mysql);
         struct table_reader *r;
+        struct database *db;
         pthread_t thread;
+        unsigned long id;
+        struct table *t;
         struct error e;
 
         (void) state;
-        pthread_create(&thread, NULL, cancel_when_asked, db);
+        assert_int_equal(database_open(&login, &db, &e), 0);
+        id = mysql_thread_id(db->mysql);
+        t = describe_many(db, "SLEEP(60) = 0");
+        pthread_create(&thread, NULL, stop_when_asked, &stop);
         if (table_read(db, t, NULL, false, NULL, 0, &r, &e) == 0) {
                 read_until_error(r, &e);
                 table_reader_close(r);
         }
         pthread_join(thread, NULL);
         assert_true(ms_since(start_us) < 6000);
-        assert_error(&e, ERROR_UNREACHABLE, "stopped");
+        assert_error(&e, ERROR_STOPPED, "stopped");
         assert_int_equal(table_count(db, t, NULL, false, NULL, &count, &e), -1);
+        assert_error(&e, ERROR_STOPPED, "stopped");
         admin_run("KILL %lu", id);              /* the server sleeps on, and holds the table */
         table_free(t);
         database_close(db);
+}
+
+/* ---- a server that drips ---- */
+
+enum { DRIP_MOST = 64 };
+
+/* Lets everybody in and sends each a greeting, byte by byte, that never comes to its end. */
+struct drip {
+        int listener, fds[DRIP_MOST];
+        size_t count;
+        pthread_t thread;
+        atomic_bool over;
+        atomic_bool *stop;              /* set as soon as somebody is there; may be NULL */
+};
+
+static void *drip(void *arg) {
+        struct drip *d = arg;
+
+        while (!atomic_load(&d->over)) {
+                int fd = accept4(d->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+                for (size_t i = 0; i < d->count; i++)
+                        send(d->fds[i], "x", 1, MSG_NOSIGNAL);
+                if (fd >= 0) {
+                        assert_true(d->count < DRIP_MOST);
+                        d->fds[d->count++] = fd;
+                        send(fd, "\xff\xff\x0f\x00\x0a", 5, MSG_NOSIGNAL);       /* 1 MiB, protocol 10 */
+                        if (d->stop)
+                                atomic_store(d->stop, true);
+                }
+                usleep(50000);
+        }
+        for (size_t i = 0; i < d->count; i++)
+                close(d->fds[i]);
+        return NULL;
+}
+
+static struct table_login drip_begin(struct drip *d, atomic_bool *stop, unsigned timeout_ms) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof address;
+
+        *d = (struct drip) { .stop = stop };
+        d->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(d->listener, (struct sockaddr *) &address, sizeof address), 0);
+        assert_int_equal(listen(d->listener, DRIP_MOST), 0);
+        assert_int_equal(getsockname(d->listener, (struct sockaddr *) &address, &size), 0);
+        pthread_create(&d->thread, NULL, drip, d);
+        return (struct table_login) { .host = "127.0.0.1", .port = ntohs(address.sin_port), .user = "pin",
+                                      .timeout_ms = timeout_ms, .stop = stop };
+}
+
+static void drip_end(struct drip *d) {
+        atomic_store(&d->over, true);
+        pthread_join(d->thread, NULL);
+        close(d->listener);
+}
+
+static void a_greeting_that_drips_is_not_waited_for(void **state) {
+        struct drip d;
+        struct table_login login = drip_begin(&d, NULL, 500);
+        struct error e;
+
+        (void) state;
+        refuse(&login, &e);
+        drip_end(&d);
+        assert_error(&e, ERROR_UNREACHABLE, "127.0.0.1:", "log-in", "[mysql] host");
+}
+
+static void a_stop_ends_logging_in(void **state) {
+        atomic_bool stop = false;
+        struct drip d;
+        struct table_login login = drip_begin(&d, &stop, 3600000);
+        struct error e;
+
+        (void) state;
+        refuse(&login, &e);
+        drip_end(&d);
+        assert_error(&e, ERROR_STOPPED, "stopped");
+}
+
+static void log_ins_that_hang_are_few_and_end_with_the_server(void **state) {
+        atomic_bool stop = true;
+        struct drip d;
+        struct table_login login = drip_begin(&d, NULL, 3600000);
+        struct error e;
+
+        (void) state;
+        login.stop = &stop;
+        for (int i = 0; i < 20; i++)
+                refuse(&login, &e);
+        assert_int_equal(e.class, ERROR_STOPPED);
+        login.stop = NULL;
+        refuse(&login, &e);
+        assert_error(&e, ERROR_FAILED, "still hang");
+        drip_end(&d);
+        for (int i = 0; i < 1000 && e.class == ERROR_FAILED; i++) {
+                refuse(&login, &e);
+                usleep(10000);
+        }
+        assert_error(&e, ERROR_UNREACHABLE, "127.0.0.1:");
 }
 
 static pid_t server(void) {
@@ -546,7 +654,10 @@ int main(void) {
                 cmocka_unit_test(a_slow_query_is_waited_for_longer_than_the_timeout),
                 cmocka_unit_test(a_slow_query_is_alive_and_an_idle_connection_is_not),
                 cmocka_unit_test(a_locked_table_is_said_and_not_waited_for),
-                cmocka_unit_test(cancelling_from_another_thread_ends_a_call_at_once),
+                cmocka_unit_test(a_stop_from_another_thread_ends_a_call),
+                cmocka_unit_test(a_greeting_that_drips_is_not_waited_for),
+                cmocka_unit_test(a_stop_ends_logging_in),
+                cmocka_unit_test(log_ins_that_hang_are_few_and_end_with_the_server),
                 cmocka_unit_test_teardown(a_frozen_server_ends_the_call_and_closing_does_not_hang, thaw),
                 cmocka_unit_test_teardown(a_frozen_server_is_not_alive, thaw),
                 cmocka_unit_test_teardown(a_frozen_server_ends_logging_in_and_an_idle_connection_closes, thaw),
