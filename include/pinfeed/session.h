@@ -2,8 +2,6 @@
 #ifndef PINFEED_SESSION_H
 #define PINFEED_SESSION_H
 
-#include <pthread.h>
-
 #include "aws.h"
 #include "config.h"
 #include "json.h"

@@ -16,8 +16,9 @@ static int work(struct worker *w, void *arg, struct error *e) {
         struct request *r = arg;
         int64_t expires_ms;
 
-        (void) w;
-        return aws_token(r->session.aws, &r->token, &expires_ms, e);
+        if (aws_token(r->session.aws, &r->token, &expires_ms, e) == 0)
+                return 0;
+        return worker_stopping(w) ? error_stopped(e) : -1;
 }
 
 /* A command that was started for the credentials must not outlive us. */
