@@ -1,4 +1,5 @@
 #include "service_child.h"
+#include "service/internal.h"
 
 #include <time.h>
 
@@ -186,6 +187,35 @@ static void a_worker_that_does_not_stop_ends_the_process(void **state) {
         assert_non_null(strstr(c.err, "pinfeed: error: 1 of 1 workers did not stop within 0.2 s"));
 }
 
+/* As if the journal took a line a second from now: that is how long somebody has to wait who lets it be heard. */
+static void pretend_a_last_line(void *arg) {
+        struct service *s = arg;
+
+        s->logged_us = clock_monotonic_us() + 1000000;
+}
+
+static int run_deaf_with_last_words(struct service *s) {
+        void *args[] = { s };
+
+        return run(s, &(struct service_job) {
+                .work = work_deaf, .args = args, .count = 1, .wake = pretend_a_last_line, .arg = s, .stop_timeout_ms = 100,
+        });
+}
+
+static void who_leaves_its_workers_behind_waits_until_the_journal_knows_whose_its_last_words_are(void **state) {
+        uint64_t said_us;
+        struct child c;
+
+        (void) state;
+        child_start(&c, run_deaf_with_last_words, CHILD_PLAIN);
+        child_wait_text(&c, c.err, "working");
+        kill(c.pid, SIGTERM);
+        child_wait_text(&c, c.err, "did not stop within");
+        said_us = clock_monotonic_us();
+        assert_int_equal(child_end(&c), 1);
+        assert_true(clock_monotonic_us() - said_us >= 500000);
+}
+
 /* ---- errors ---- */
 
 static int work_refused_or_deaf(struct worker *w, void *arg, struct error *e) {
@@ -303,6 +333,7 @@ static void the_watchdog_starves_while_a_worker_hangs_and_is_fed_when_it_returns
                 child_read(&c, 50);
         assert_null(strstr(c.notes, "WATCHDOG=1"));
         assert_int_equal(child_count(c.err, "no sign of life"), 1);
+        child_wait_text(&c, c.notes, "WATCHDOG=trigger");       /* WatchdogSec counts from the last sign of life */
         child_go(&c);
         child_wait_text(&c, c.notes, "WATCHDOG=1|WATCHDOG=1");
         kill(c.pid, SIGTERM);
@@ -362,6 +393,7 @@ int main(void) {
                 cmocka_unit_test(sighup_that_was_ignored_stays_ignored),
                 cmocka_unit_test(a_second_sigint_ends_at_once),
                 cmocka_unit_test(a_worker_that_does_not_stop_ends_the_process),
+                cmocka_unit_test(who_leaves_its_workers_behind_waits_until_the_journal_knows_whose_its_last_words_are),
                 cmocka_unit_test(a_worker_that_does_not_stop_does_not_hide_why_the_run_failed),
                 cmocka_unit_test(the_first_error_stops_the_others_and_is_the_one_that_counts),
                 cmocka_unit_test(ready_is_sent_once_and_a_status_only_when_it_changes),
