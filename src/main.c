@@ -55,16 +55,32 @@ static int run_job(const struct options *o, const struct config *c, struct servi
         return 0;
 }
 
+/* Reads what may be root's alone, then stops being root. */
+static int leave_root(const struct options *o, const struct config *c, struct error *e) {
+        bool keeps_state = o->job == JOB_EMULATE || o->job == JOB_REPLAY;
+
+        if (geteuid() != 0 || (!keeps_state && access(c->state_dir, F_OK) < 0 && errno == ENOENT))
+                return 0;
+        if (c->mysql_password_file)
+                file_keep(c->mysql_password_file);
+        aws_keep_files();
+        return owner_become(c->state_dir, e);
+}
+
 static int run(const struct options *o, struct service *s, struct error *e) {
         struct config *c = config_new();
         int r = load_config(o, c, job_needs(o->job), e);
 
+        if (r == 0)
+                r = leave_root(o, c, e);
         if (r == 0) {
                 service_set_log_level(s, (enum service_severity) c->log_level);
                 r = run_job(o, c, s, e);
         }
-        if (!service_left_behind(s))
+        if (!service_left_behind(s)) {
                 config_free(c);
+                file_forget();
+        }
         return r;
 }
 
@@ -79,7 +95,7 @@ static int conclude(struct service *s, const struct error *e) {
 }
 
 int main(int argc, char **argv) {
-        struct service *service = service_new();
+        struct service *service;
         struct options options = {};
         struct error e = {};
         bool left_behind;
@@ -87,6 +103,7 @@ int main(int argc, char **argv) {
 
         /* Secrets are in this process's memory: no core dump, no ptrace by others of the same user. */
         prctl(PR_SET_DUMPABLE, 0);
+        service = service_new();
         r = options_parse(argc, argv, &options, &e);
         if (r == 0 && options.job == JOB_HELP)
                 options_print_help(stdout);

@@ -43,6 +43,9 @@ struct aws_status {
         struct error last_error;        /* of the last failure */
 };
 
+/* Before root becomes somebody else: file_keep for the files that the environment names, or that lie in ~/.aws. */
+void aws_keep_files(void);
+
 struct aws;
 
 /* No network, no files: just remembers. `log` may be NULL; severity as in syslog; any thread. */

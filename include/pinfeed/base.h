@@ -158,17 +158,26 @@ void hash_add(struct hash *h, const void *bytes, size_t length);
 enum file_kind {
         FILE_NAMED,             /* somebody named it on purpose: it may be a pipe, which is waited for */
         FILE_PROMPT,            /* never waited for, be it a pipe or a terminal */
+        FILE_OWN,               /* one of ours in the state directory: a plain file, not a link or what else lies there */
 };
-/* Appends a file's bytes, at most `limit` of them. -1: errno says why (EFBIG: longer); `out` may hold some then. */
+/* Appends a file's bytes, at most `limit` of them. -1: errno says why (EFBIG: longer); `out` may hold some then. What
+ * file_keep has kept stands in for a file that may not be read. Any thread. */
 int file_read(const char *path, enum file_kind kind, size_t limit, struct buffer *out);
-/* Replaces a file as a whole: a reader sees the old or the new bytes, and the new ones are on disk when this returns 0.
- * Mode 0600, given as by file_give. -1: errno says why; the old file is as it was. A file `path`.new is used on the
- * way. */
+/* Replaces one of our own files as a whole: a reader sees the old or the new bytes, and the new ones are on disk when
+ * this returns 0. Mode 0600. -1: errno says why; the old file is as it was. `path`.new is used on the way, by one
+ * process at a time (else EWOULDBLOCK). */
 int file_replace(const char *path, const void *bytes, size_t length);
+/* Opens one of our own files, or makes it, and locks it until the descriptor is closed. -1: errno says why; EWOULDBLOCK:
+ * somebody else has it. */
+int file_lock(const char *path);
 
-/* Gives a file that root has created to the owner of its directory, so that the service's user can write what was typed
- * by root. Does nothing for others. -1: errno. */
-int file_give(int fd, const char *path);
+/* Before owner_become: remembers what a file holds, up to 1 MiB, if it can be read. Not while other threads run. */
+void file_keep(const char *path);
+void file_forget(void);         /* wipes what was kept */
+
+/* What root has typed becomes the user that the state directory belongs to, so that neither what lies there nor what the
+ * network sends meets root's rights. Not while other threads run. Does nothing for others, or if it is root's. */
+int owner_become(const char *directory, struct error *e);
 
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 

@@ -48,15 +48,32 @@ const char *lookup_profile_name(const struct lookup *l, const char **ret_named_b
         return "default";
 }
 
-/* The file that a variable names, or the one at its place in the home directory; NULL if there is no such place. */
+/* The file that a variable names, or the one at its place in the home directory (`usual`, or NULL); NULL if there is no such place. */
 static char *file_path(const struct lookup *l, const char *variable, const char *usual) {
         const char *path = lookup_env(l, variable), *home = lookup_env(l, "HOME");
 
         if (path && (strncmp(path, "~/", 2) != 0 || !home))
                 return mem_copy_string(path);
-        if (!home)
+        if (!home || !(path || usual))
                 return NULL;
         return mem_format("%s/%s", home, path ? path + 2 : usual);
+}
+
+void aws_keep_files(void) {
+        static const char *const files[][2] = {
+                { "AWS_CONFIG_FILE", ".aws/config" },
+                { "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials" },
+                { "AWS_WEB_IDENTITY_TOKEN_FILE", NULL },
+                { "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", NULL },
+        };
+        const struct lookup l = { .world = &world_real };
+
+        for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+                _cleanup_free_ char *path = file_path(&l, files[i][0], files[i][1]);
+
+                if (path)
+                        file_keep(path);
+        }
 }
 
 static int read_file(const struct lookup *l, struct profiles *p, enum profile_file file, struct error *e) {

@@ -64,7 +64,7 @@ char *buffer_reserve(struct buffer *b, size_t more) {
                 grown = mem_alloc(capacity);
                 if (b->length)
                         memcpy(grown, b->data, b->length);
-                mem_wipe(b->data, b->length);
+                mem_wipe(b->data, b->capacity);
                 free(b->data);
                 b->data = grown;
                 b->capacity = capacity;

@@ -1,10 +1,8 @@
 #include "inflight.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 static const char header[] = "pinfeed in flight 1\n";
@@ -81,18 +79,18 @@ static int failed(enum error_class class, const char *doing, const char *path, s
 }
 
 static int lock_file(struct inflight *f, const char *lock_path, struct error *e) {
-        f->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (f->lock_fd < 0 || file_give(f->lock_fd, lock_path) < 0)
-                return failed(ERROR_REFUSED, "can't write", lock_path, e);
-        if (flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        f->lock_fd = file_lock(lock_path);
+        if (f->lock_fd >= 0)
                 return 0;
+        if (errno != EWOULDBLOCK)
+                return failed(ERROR_REFUSED, "can't write", lock_path, e);
         error_set(e, ERROR_FAILED, "another pinfeed sends posts for this user id (it holds %s)", lock_path);
         return error_hint(e, "Stop it first, or give this one its own [pinfeed] state_dir.");
 }
 
 static int load(struct inflight *f, struct error *e) {
         struct buffer bytes = {};
-        int r = file_read(f->path, FILE_PROMPT, LARGEST_FILE, &bytes);
+        int r = file_read(f->path, FILE_OWN, LARGEST_FILE, &bytes);
         bool missing = r < 0 && errno == ENOENT;
 
         if (r < 0 && !missing)

@@ -14,7 +14,7 @@ enum {
 
 static int read_file(struct feed *f, struct cursor *ret, struct error *e) {
         struct buffer bytes = {};
-        int version, r = file_read(f->state_path, FILE_PROMPT, CURSOR_TEXT_MAX, &bytes);
+        int version, r = file_read(f->state_path, FILE_OWN, CURSOR_TEXT_MAX, &bytes);
 
         if (r < 0 && errno == ENOENT) {
                 r = 1;

@@ -617,13 +617,3 @@ def test_a_terminal_shows_a_bar_for_each_stream(posts):
         assert re.search(rf"{stream} +\[#+\.+\] \d+ of 3000 rows, \d+/s", shown), shown
     assert re.search(r"\d+ s left", shown)
     assert json.loads((posts.directory / "tty.out").read_text())["complete"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave files to others")
-def test_typed_by_root_it_leaves_nothing_that_the_service_cannot_write(table):
-    table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(3))
-    os.chown(table.pinfeed.state_dir, 65534, 65534)
-    table.replay()
-    assert list(table.pinfeed.state_dir.iterdir())
-    for path in [*table.pinfeed.state_dir.iterdir()]:
-        assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534), path
