@@ -4,7 +4,6 @@
 #include "aws/file.h"
 #include "aws/source.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,15 +16,6 @@ enum { CONNECT_TIMEOUT_MS = 3000, REQUEST_TIMEOUT_MS = 10000 };
 
 /* ---- where ---- */
 
-static bool is_loopback(const char *host) {
-        struct in6_addr v6;
-        struct in_addr v4;
-
-        if (inet_pton(AF_INET, host, &v4) == 1)
-                return ntohl(v4.s_addr) >> 24 == 127;
-        return (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)) || strcmp(host, "localhost") == 0;
-}
-
 /* Secrets go over plain http only to this machine, or to the addresses that ECS and EKS use. */
 static bool may_be_plain(const char *host) {
         static const char *const known[] = { "169.254.170.2", "169.254.170.23", "fd00:ec2::23" };
@@ -33,7 +23,7 @@ static bool may_be_plain(const char *host) {
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
                 if (strcmp(host, known[i]) == 0)
                         return true;
-        return is_loopback(host);
+        return http_is_loopback(host);
 }
 
 /* For messages: a path, or what stands behind it, is nobody's business. */

@@ -1,5 +1,6 @@
 #include "aws/http.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <ctype.h>
 #include <poll.h>
@@ -263,6 +264,15 @@ void http_url_free(struct http_url *u) {
         free(u->authority);
         free(u->path);
         *u = (struct http_url) {};
+}
+
+bool http_is_loopback(const char *host) {
+        struct in6_addr v6;
+        struct in_addr v4;
+
+        if (inet_pton(AF_INET, host, &v4) == 1)
+                return ntohl(v4.s_addr) >> 24 == 127;
+        return (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)) || strcmp(host, "localhost") == 0;
 }
 
 static bool take_apart(CURLU *u, struct http_url *ret) {

@@ -37,6 +37,8 @@ struct http_url {
 /* Takes an http or https URL apart; false if it isn't one, or holds a user name or a password. */
 bool http_url_parse(const char *url, struct http_url *ret);
 void http_url_free(struct http_url *u);         /* safe on {} and twice */
+/* Whether a host, as http_url has it, can only be this machine. */
+bool http_is_loopback(const char *host);
 
 /* Once for each http_stop. */
 void http_start(void);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* The last one is everybody else's. From AWS's published partitions. */
+/* The last one is everybody else's. From AWS's published partitions; the second suffix is that of names with IPv6. */
 static const struct {
         const char *region_prefix, *suffix, *dualstack_suffix;
 } partitions[] = {
@@ -18,12 +18,12 @@ static const struct {
 
 enum { PARTITIONS = sizeof partitions / sizeof *partitions };
 
-const char *partition_suffix(const char *region, bool dualstack) {
+const char *partition_suffix(const char *region) {
         size_t i = 0;
 
         while (strncmp(region, partitions[i].region_prefix, strlen(partitions[i].region_prefix)) != 0)
                 i++;
-        return dualstack ? partitions[i].dualstack_suffix : partitions[i].suffix;
+        return partitions[i].suffix;
 }
 
 static bool cut(char *host, const char *suffix) {

@@ -4,8 +4,8 @@
 
 #include "pinfeed/base.h"
 
-/* "amazonaws.com", "amazonaws.com.cn", …; with `dualstack` those that have IPv6 addresses too. */
-const char *partition_suffix(const char *region, bool dualstack);
+/* "amazonaws.com", "amazonaws.com.cn", … */
+const char *partition_suffix(const char *region);
 /* Cuts a partition's suffix, with the dot before it, off a host's name; false if it has none. */
 bool partition_cut_suffix(char *host);
 

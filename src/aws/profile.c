@@ -11,14 +11,8 @@ enum {
         VALUE_MAX = 16 * 1024,          /* of a value that goes on over several lines */
 };
 
-enum section_kind {
-        SECTION_PROFILE,
-        SECTION_SERVICES,
-        SECTION_OTHER,                  /* sso-session, plugins, a config file's [name] without "profile" */
-};
-
 struct section {
-        enum section_kind kind;
+        bool is_profile;                /* not services, sso-session, plugins, a config file's [name] without "profile" */
         enum profile_file file;
         bool prefixed;                  /* [profile default] replaces [default] */
         char *name;
@@ -126,16 +120,14 @@ static bool take_prefix(struct text t, const char *word, struct text *ret) {
 }
 
 static struct section read_section(enum profile_file file, struct text header) {
-        struct section s = { .kind = SECTION_OTHER, .file = file };
+        struct section s = { .file = file };
         struct text name = header;
 
         if (file == PROFILE_CREDENTIALS || equals(header, "default")) {
-                s.kind = SECTION_PROFILE;
+                s.is_profile = true;
         } else if (take_prefix(header, "profile", &name)) {
-                s.kind = SECTION_PROFILE;
+                s.is_profile = true;
                 s.prefixed = true;
-        } else if (take_prefix(header, "services", &name)) {
-                s.kind = SECTION_SERVICES;
         }
         s.name = mem_copy_bytes(name.at, name.length);
         return s;
@@ -260,7 +252,7 @@ int profiles_read(struct profiles *p, enum profile_file file, const char *path, 
 /* ---- answers ---- */
 
 static bool is_profile(const struct section *s, const char *profile) {
-        return s->kind == SECTION_PROFILE && strcmp(s->name, profile) == 0;
+        return s->is_profile && strcmp(s->name, profile) == 0;
 }
 
 bool profiles_has(const struct profiles *p, const char *profile) {
@@ -302,36 +294,4 @@ const char *profiles_get(const struct profiles *p, const char *profile, const ch
         const char *value = profiles_get_from(p, PROFILE_CREDENTIALS, profile, key);
 
         return value ? value : profiles_get_from(p, PROFILE_CONFIG, profile, key);
-}
-
-/* Finds `key` in "\nkey = value\nother = value". */
-static char *get_nested(const char *lines, const char *key) {
-        while (*lines) {
-                struct text line = { lines, strcspn(lines, "\n") }, name, value;
-
-                if (split(trim(line), &name, &value) && equals(name, key)) {
-                        value = cut_comment(value);
-                        return value.length ? mem_copy_bytes(value.at, value.length) : NULL;
-                }
-                lines += line.length + (lines[line.length] == '\n');
-        }
-        return NULL;
-}
-
-bool profiles_has_services(const struct profiles *p, const char *services) {
-        for (size_t i = 0; i < p->section_count; i++)
-                if (p->sections[i].kind == SECTION_SERVICES && strcmp(p->sections[i].name, services) == 0)
-                        return true;
-        return false;
-}
-
-char *profiles_get_service(const struct profiles *p, const char *services, const char *service, const char *key) {
-        for (size_t i = p->property_count; i-- > 0;) {
-                const struct property *x = &p->properties[i];
-                const struct section *s = &p->sections[x->section];
-
-                if (s->kind == SECTION_SERVICES && strcmp(s->name, services) == 0 && strcmp(x->key, service) == 0)
-                        return get_nested(x->value, key);
-        }
-        return NULL;
 }

@@ -12,7 +12,7 @@
 struct profiles;
 
 enum profile_file {
-        PROFILE_CONFIG,                 /* [default], [profile NAME], [services NAME] */
+        PROFILE_CONFIG,                 /* [default], [profile NAME] */
         PROFILE_CREDENTIALS,            /* [NAME] */
 };
 
@@ -30,8 +30,5 @@ bool profiles_has(const struct profiles *p, const char *profile);
 const char *profiles_get(const struct profiles *p, const char *profile, const char *key);
 /* The same from one file alone. */
 const char *profiles_get_from(const struct profiles *p, enum profile_file file, const char *profile, const char *key);
-bool profiles_has_services(const struct profiles *p, const char *services);
-/* A nested setting of a [services NAME] section. The caller frees it; NULL when there is none. */
-char *profiles_get_service(const struct profiles *p, const char *services, const char *service, const char *key);
 
 #endif

@@ -2,9 +2,9 @@
  * https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 #include "aws/answer.h"
 #include "aws/file.h"
+#include "aws/partition.h"
 #include "aws/sigv4.h"
 #include "aws/source.h"
-#include "aws/sts.h"
 
 #include <string.h>
 
@@ -247,16 +247,26 @@ static int read_web_token(const struct role *role, char **ret, struct error *e) 
                              "read that file.");
 }
 
-/* Where STS is depends on the region. */
+/* The region's own, unless the environment names another. A token goes over plain http to this machine only. */
 static int find_endpoint(struct lookup *l, char **ret, struct http_url *ret_parts, struct error *e) {
-        const char *named_by;
+        static const char *const variables[] = { "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL" };
+        const char *url = NULL, *named_by = "the region";
 
-        if (lookup_region(l, e) < 0 || sts_endpoint(l, ret, &named_by, e) < 0)
+        if (lookup_region(l, e) < 0)
                 return -1;
-        if (http_url_parse(*ret, ret_parts))
+        for (size_t i = 0; !url && i < sizeof variables / sizeof *variables; i++)
+                if ((url = lookup_env(l, variables[i])))
+                        named_by = variables[i];
+        *ret = url ? mem_copy_string(url) : mem_format("https://sts.%s.%s", l->region, partition_suffix(l->region));
+        if (!http_url_parse(*ret, ret_parts)) {
+                error_set(e, ERROR_REFUSED, "the endpoint for STS (from %s) is not an http or https URL", named_by);
+                return error_hint(e, "It looks like https://sts.us-east-1.amazonaws.com.");
+        }
+        if (ret_parts->tls || http_is_loopback(ret_parts->host))
                 return 0;
-        error_set(e, ERROR_REFUSED, "the endpoint for STS (from %s) is not an http or https URL", named_by);
-        return error_hint(e, "It looks like https://sts.us-east-1.amazonaws.com.");
+        error_set(e, ERROR_REFUSED, "the endpoint for STS (from %s) is host %s over plain http, where anybody on the way "
+                  "could read what is sent", named_by, ret_parts->host);
+        return error_hint(e, "Use https; http is for an endpoint on this machine (localhost).");
 }
 
 int source_role(struct lookup *l, const struct role *role, const struct aws_credentials *base,

@@ -28,7 +28,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 if (value && (!profiles_has(p, "default") || !value[strspn(value, " \t\r\n\v\f")]))
                         abort();
         }
-        free(profiles_get_service(p, "mine", "sts", "endpoint_url"));
         profiles_free(p);
         return 0;
 }

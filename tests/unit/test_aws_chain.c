@@ -2,7 +2,6 @@
 #include "aws_script.h"
 
 #include "aws/source.h"
-#include "aws/sts.h"
 
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -485,69 +484,61 @@ static void expired_base_credentials_are_not_used_for_a_role(void **state) {
 
 /* ---- STS's address ---- */
 
-static const char *sts_url(struct script *s, const char *region, char ret[static 256]) {
-        const struct aws_settings settings = { .region = region };
-        struct world world = script_world(s);
-        const char *named_by;
-        struct lookup l;
-        struct error e;
-        char *url;
+static void expect_sts(struct script *s, const char *region, const char *url) {
+        const struct aws_settings settings = { .region = region, .role_arn = ARN, .profile = "base" };
+        _cleanup_free_ char *request = mem_format("POST %s", url);
 
-        lookup_begin(&l, &world, &settings, -1);
-        assert_int_equal(lookup_region(&l, &e), 0);
-        assert_int_equal(sts_endpoint(&l, &url, &named_by, &e), 0);
-        lookup_end(&l);
-        snprintf(ret, 256, "%s", url);
-        free(url);
-        return ret;
+        s->answers[0] = (struct answer) { request, NULL, NULL, 200, STS_ANSWER("AssumeRole", "ROLE"), 0, 0 };
+        expect_with(s, &settings, "ROLE", "[aws] role_arn (role " ARN ")");
 }
 
 static void sts_is_asked_in_the_region_itself_with_its_partitions_suffix(void **state) {
         struct script *s = *state;
-        char url[256];
 
-        assert_string_equal(sts_url(s, "ap-southeast-2", url), "https://sts.ap-southeast-2.amazonaws.com");
-        assert_string_equal(sts_url(s, "us-east-1", url), "https://sts.us-east-1.amazonaws.com");
-        assert_string_equal(sts_url(s, "cn-north-1", url), "https://sts.cn-north-1.amazonaws.com.cn");
-        assert_string_equal(sts_url(s, "us-gov-west-1", url), "https://sts.us-gov-west-1.amazonaws.com");
-        assert_string_equal(sts_url(s, "us-iso-east-1", url), "https://sts.us-iso-east-1.c2s.ic.gov");
-        assert_string_equal(sts_url(s, "us-isob-east-1", url), "https://sts.us-isob-east-1.sc2s.sgov.gov");
-        script_set(s, "AWS_USE_FIPS_ENDPOINT", "true");
-        assert_string_equal(sts_url(s, "us-east-2", url), "https://sts-fips.us-east-2.amazonaws.com");
-        assert_string_equal(sts_url(s, "us-gov-west-1", url), "https://sts.us-gov-west-1.amazonaws.com");
-        script_set(s, "AWS_USE_FIPS_ENDPOINT", "false");
-        script_set(s, "AWS_USE_DUALSTACK_ENDPOINT", "true");
-        assert_string_equal(sts_url(s, "eu-central-1", url), "https://sts.eu-central-1.api.aws");
+        script_profiles(s, "", "[base]\n" KEYS("BASE"));
+        expect_sts(s, "ap-southeast-2", "https://sts.ap-southeast-2.amazonaws.com");
+        expect_sts(s, "us-east-1", "https://sts.us-east-1.amazonaws.com");
+        expect_sts(s, "cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn");
+        expect_sts(s, "us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com");
+        expect_sts(s, "us-iso-east-1", "https://sts.us-iso-east-1.c2s.ic.gov");
+        expect_sts(s, "us-isob-east-1", "https://sts.us-isob-east-1.sc2s.sgov.gov");
 }
 
-static void sts_overrides_count_in_the_sdks_order(void **state) {
+static void the_environment_may_name_another_address_of_sts(void **state) {
         struct script *s = *state;
-        char url[256];
 
-        script_profiles(s, "[default]\nendpoint_url = http://profile\n[profile dev]\nendpoint_url = http://profile\n"
-                           "services = mine\n[services mine]\nsts =\n  endpoint_url = http://services\n"
-                           "[profile other]\nservices = nowhere\n", "");
-        assert_string_equal(sts_url(s, "us-east-1", url), "http://profile");
-        script_set(s, "AWS_PROFILE", "dev");
-        assert_string_equal(sts_url(s, "us-east-1", url), "http://services");
-        script_set(s, "AWS_ENDPOINT_URL", "http://all");
-        assert_string_equal(sts_url(s, "us-east-1", url), "http://all");
-        script_set(s, "AWS_ENDPOINT_URL_STS", "http://sts:8080/x");
-        assert_string_equal(sts_url(s, "us-east-1", url), "http://sts:8080/x");
-        script_set(s, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
-        assert_string_equal(sts_url(s, "us-east-1", url), "https://sts.us-east-1.amazonaws.com");
+        script_profiles(s, "", "[base]\n" KEYS("BASE"));
+        script_set(s, "AWS_ENDPOINT_URL", "https://all");
+        expect_sts(s, "us-east-1", "https://all");
+        script_set(s, "AWS_ENDPOINT_URL_STS", "http://127.0.0.1:8080/x");
+        expect_sts(s, "us-east-1", "http://127.0.0.1:8080/x");
 }
 
 static void a_wrong_sts_override_is_named(void **state) {
         struct script *s = *state;
         const struct aws_settings settings = { .role_arn = ARN, .profile = "base" };
 
-        script_profiles(s, "[profile base]\nservices = nowhere\n", "[base]\n" KEYS("BASE"));
-        REFUSE_WITH(s, &settings, ERROR_REFUSED, "services = nowhere", "[services nowhere]");
+        script_profiles(s, "", "[base]\n" KEYS("BASE"));
         script_set(s, "AWS_ENDPOINT_URL_STS", "localhost:4566");
         REFUSE_WITH(s, &settings, ERROR_REFUSED, "AWS_ENDPOINT_URL_STS", "URL");
         script_set(s, "AWS_ENDPOINT_URL_STS", "http://user:S3CR3T@localhost");
         REFUSE_WITH(s, &settings, ERROR_REFUSED, "AWS_ENDPOINT_URL_STS", "URL");
+}
+
+static void nothing_secret_goes_to_sts_over_plain_http_beyond_this_machine(void **state) {
+        static const char *const urls[] = { "http://sts:8080", "http://10.0.0.1", "http://127.0.0.1.example", "http://[::2]" };
+        struct script *s = *state;
+        const struct aws_settings by_keys = { .role_arn = ARN, .profile = "base" }, by_token = { .profile = "web" };
+        _cleanup_free_ char *config = mem_format("[profile web]\nrole_arn = " ARN "\nweb_identity_token_file = %s\n",
+                                                 script_file(s, "token", "S3CR3T"));
+
+        script_profiles(s, config, "[base]\n" KEYS("BASE"));
+        for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+                script_set(s, "AWS_ENDPOINT_URL_STS", urls[i]);
+                REFUSE_WITH(s, &by_keys, ERROR_REFUSED, "AWS_ENDPOINT_URL_STS", "plain http", "https");
+                REFUSE_WITH(s, &by_token, ERROR_REFUSED, "AWS_ENDPOINT_URL_STS", "plain http", "https");
+        }
+        assert_string_equal(s->asked, "");
 }
 
 static void a_private_certificate_store_is_used_for_sts(void **state) {
@@ -960,8 +951,9 @@ int main(void) {
                 TEST(a_clock_that_is_off_is_said_with_how_much),
                 TEST(expired_base_credentials_are_not_used_for_a_role),
                 TEST(sts_is_asked_in_the_region_itself_with_its_partitions_suffix),
-                TEST(sts_overrides_count_in_the_sdks_order),
+                TEST(the_environment_may_name_another_address_of_sts),
                 TEST(a_wrong_sts_override_is_named),
+                TEST(nothing_secret_goes_to_sts_over_plain_http_beyond_this_machine),
                 TEST(a_private_certificate_store_is_used_for_sts),
                 TEST(web_identity_is_not_signed_and_its_file_is_read_anew),
                 TEST(web_identity_of_a_profile_goes_before_its_source_profile),

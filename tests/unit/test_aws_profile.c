@@ -103,21 +103,12 @@ static void indented_settings_are_settings_and_deeper_ones_go_on(void **state) {
         profiles_free(p);
 }
 
-static void nested_settings_belong_to_their_service(void **state) {
+static void what_is_not_a_profile_is_passed_over(void **state) {
         struct profiles *p = parse(PROFILE_CONFIG,
                 "[profile x]\nservices = mine\ns3 =\n  region = wrong\nregion = right\n"
-                "[services mine]\nsts =\n  endpoint_url = http://localhost:1 # here\n  other = 2\n"
-                "ec2 =\n  endpoint_url = http://localhost:2\n");
-        char *url = profiles_get_service(p, "mine", "sts", "endpoint_url");
+                "[services x]\nsts =\n  endpoint_url = http://localhost:1\nregion = wrong\n[sso-session x]\nregion = wrong\n");
 
         (void) state;
-        assert_string_equal(url, "http://localhost:1");
-        free(url);
-        assert_null(profiles_get_service(p, "mine", "sts", "missing"));
-        assert_null(profiles_get_service(p, "mine", "s3", "endpoint_url"));
-        assert_null(profiles_get_service(p, "other", "sts", "endpoint_url"));
-        assert_true(profiles_has_services(p, "mine"));
-        assert_false(profiles_has_services(p, "x"));
         expect(p, "x", "region", "right");
         expect(p, "x", "endpoint_url", NULL);
         profiles_free(p);
@@ -197,7 +188,7 @@ int main(void) {
                 cmocka_unit_test(credentials_profiles_are_named_as_they_are_and_win),
                 cmocka_unit_test(comments_and_white_space_are_not_part_of_values),
                 cmocka_unit_test(indented_settings_are_settings_and_deeper_ones_go_on),
-                cmocka_unit_test(nested_settings_belong_to_their_service),
+                cmocka_unit_test(what_is_not_a_profile_is_passed_over),
                 cmocka_unit_test(the_last_of_two_settings_counts_and_profiles_add_up),
                 cmocka_unit_test(malformed_lines_are_named_by_number_and_never_echoed),
                 cmocka_unit_test(nul_bytes_and_endless_values_are_refused),
