@@ -38,8 +38,6 @@ struct aws_status {
         int64_t credentials_expire_s;   /* INT64_MAX: never */
         int64_t token_expires_ms;
         uint64_t tokens;                /* signed so far */
-        uint64_t failures;              /* refreshes that failed so far */
-        bool failing;                   /* the last refresh failed */
         struct error last_error;        /* of the last failure */
 };
 

@@ -62,10 +62,15 @@ char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Overwrites memory with zeros in a way that the compiler keeps (for secrets). */
 void mem_wipe(void *p, size_t length);
 
+/* Wipes a string and frees it; safe on NULL. */
+void mem_free_secret(char *s);
+
 /* Owners' clean-up: `_cleanup_free_ char *s = ...;` frees s when it leaves the scope. */
 static inline void mem_free_pointer(void *p) { free(*(void **) p); }
 #define _cleanup_(f) __attribute__((cleanup(f)))
+static inline void mem_free_secret_pointer(char **s) { mem_free_secret(*s); }
 #define _cleanup_free_ _cleanup_(mem_free_pointer)
+#define _cleanup_free_secret_ _cleanup_(mem_free_secret_pointer)
 
 /* ---- buffer: bytes that grow, are reused, and remember their length ------------------------------------------ */
 

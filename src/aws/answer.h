@@ -3,11 +3,16 @@
 #ifndef AWS_ANSWER_H
 #define AWS_ANSWER_H
 
-#include "pinfeed/aws.h"
+#include "aws/credentials.h"
 
 /* IMDS and containers: {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}, all of them. A "Code" other than
- * "Success" is a refusal: returns 1 (its own words are in answer_reason). */
-int answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
+ * "Success" is a refusal (its own words are in answer_reason). */
+enum answer {
+        ANSWER_BROKEN = -1,             /* with an error */
+        ANSWER_GOOD,
+        ANSWER_REFUSES,
+};
+enum answer answer_metadata(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
 /* credential_process: {"Version": 1, "AccessKeyId", "SecretAccessKey", "SessionToken"?, "Expiration"?}. */
 int answer_process(const char *bytes, size_t length, struct aws_credentials *ret, struct error *e);
 /* An STS answer under status 200. `action` is AssumeRole or AssumeRoleWithWebIdentity. */
@@ -20,11 +25,5 @@ struct answer_reason {
 };
 void answer_reason(const char *bytes, size_t length, struct answer_reason *ret);
 void answer_xml_reason(const char *bytes, size_t length, struct answer_reason *ret);
-
-/* ISO 8601: 2026-11-20T12:15:00Z, with an optional fraction, and Z, +hh:mm or nothing (UTC) behind. */
-bool answer_time(const char *s, int64_t *ret_s);
-
-/* Whether these can be credentials at all (characters, lengths). */
-int answer_check(const struct aws_credentials *c, struct error *e);
 
 #endif

@@ -152,22 +152,14 @@ static void free_wanted(struct wanted *wanted, size_t count) {
 
 static int read_sts(struct wanted *w, struct aws_credentials *ret, struct error *e) {
         static const char *const names[] = { "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration" };
-        struct aws_credentials c = {};
+        int64_t expires_s;
 
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
                 if (!*text_of(&w[i]))
                         return error_set(e, ERROR_UNREACHABLE, "the answer has no %s", names[i]);
-        if (!answer_time(text_of(&w[3]), &c.expires_s))
+        if (!credentials_time(text_of(&w[3]), &expires_s))
                 return error_set(e, ERROR_UNREACHABLE, "the answer's Expiration is not a time (ISO 8601)");
-        c.access_key_id = mem_copy_string(text_of(&w[0]));
-        c.secret_access_key = mem_copy_string(text_of(&w[1]));
-        c.session_token = mem_copy_string(text_of(&w[2]));
-        if (answer_check(&c, e) < 0) {
-                aws_credentials_wipe(&c);
-                return -1;
-        }
-        *ret = c;
-        return 0;
+        return credentials_copy(text_of(&w[0]), text_of(&w[1]), text_of(&w[2]), expires_s, ret, e);
 }
 
 int answer_sts(const char *action, const char *bytes, size_t length, struct aws_credentials *ret, struct error *e) {

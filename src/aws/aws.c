@@ -1,6 +1,5 @@
 /* The whole: credentials that are kept while they are good and refreshed early, and tokens made from them. */
 #include "aws/aws.h"
-#include "aws/answer.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -222,7 +221,6 @@ static void keep(struct aws *a, struct aws_credentials *new, const struct lookup
         snprintf(a->status.region, sizeof a->status.region, "%s", l->region);
         snprintf(a->status.region_source, sizeof a->status.region_source, "%s", l->region_source);
         a->status.credentials_expire_s = new->expires_s;
-        a->status.failing = false;
         warned = a->warned;
         a->warned = false;
         now = a->status;
@@ -243,8 +241,6 @@ static int64_t keep_failure(struct aws *a, const struct error *e) {
         a->failures_in_row++;
         a->next_try_s = now_s + (int64_t) ((double) pause * (0.75 + 0.5 * a->world.jitter(a->world.arg)));
         a->failed_us = clock_monotonic_us();
-        a->status.failing = true;
-        a->status.failures++;
         a->status.last_error = *e;
         memcpy(source, a->status.source, sizeof source);
         warn = !a->warned && a->status.tokens > 0;
@@ -259,7 +255,7 @@ static int refresh(struct aws *a, struct error *e) {
         struct aws_credentials new = {};
         struct error why = {};
         struct lookup l;
-        int result;
+        int result = 0;
 
         lookup_begin(&l, &a->world, &a->settings, a->cancel_fd);
         /* Only a holder of a->fetching writes these two. */

@@ -3,26 +3,9 @@
 
 #include <string.h>
 
-static void wipe(char **s) {
-        if (*s)
-                mem_wipe(*s, strlen(*s));
-        free(*s);
-        *s = NULL;
-}
-
-void aws_credentials_wipe(struct aws_credentials *c) {
-        wipe(&c->access_key_id);
-        wipe(&c->secret_access_key);
-        wipe(&c->session_token);
-        wipe(&c->source);
-        c->expires_s = 0;
-}
-
-/* ---- the order ---- */
-
 /* A profile that was chosen for pinfeed ([aws] profile) goes before what the environment says; AWS_PROFILE doesn't. */
 static const struct {
-        int (*find)(struct lookup *l, struct aws_credentials *ret, struct error *e);
+        enum found (*find)(struct lookup *l, struct aws_credentials *ret, struct error *e);
         bool unless_chosen;
 } sources[] = {
         { source_environment, true },
@@ -33,32 +16,19 @@ static const struct {
 };
 
 /* The first that is configured counts, whether it works or not: falling through to another identity would hide why. */
-static int walk(struct lookup *l, struct aws_credentials *ret, struct error *e) {
+static enum found walk(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         bool chosen = l->settings->profile && *l->settings->profile;
         const char *named_by, *profile = lookup_profile_name(l, &named_by);
         size_t i = 0;
-        int result;
+        enum found result;
 
-        for (result = 1; result == 1 && i < sizeof sources / sizeof *sources; i++)
+        for (result = NOT_THERE; result == NOT_THERE && i < sizeof sources / sizeof *sources; i++)
                 if (!chosen || !sources[i].unless_chosen)
                         result = sources[i].find(l, ret, e);
-        if (result < 0 && sources[i - 1].find == source_metadata)
+        if (result == NOT_WORKING && sources[i - 1].find == source_metadata)
                 error_prefix(e, "no AWS credentials are in %sprofile %s or at a container's endpoint, and ",
                              chosen ? "" : "the environment, ", profile);
         return result;
-}
-
-int lookup_check_end(const struct lookup *l, const struct aws_credentials *c, struct error *e) {
-        char utc[32], clock[128];
-
-        if (c->expires_s > l->world->now_s(l->world->arg))
-                return 0;
-        clock_format_utc(c->expires_s, utc);
-        lookup_describe_clock(l, clock);
-        error_set(e, ERROR_UNREACHABLE, "the credentials from %s expired at %s%s%s", c->source, utc, *clock ? "; " : "",
-                  clock);
-        return error_hint(e, *clock ? "Set the clock (chrony, systemd-timesyncd)."
-                                    : "Whatever provides them must renew them; check this machine's clock, too.");
 }
 
 /* What awsRoleArn does in the Java client. */
@@ -72,24 +42,19 @@ static int assume(struct lookup *l, const struct aws_credentials *base, struct a
 
 int lookup_credentials(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         bool on_top = l->settings->role_arn && *l->settings->role_arn;
-        struct aws_credentials found = {}, assumed = {};
-        int result = walk(l, &found, e);
+        _cleanup_credentials_ struct aws_credentials found = {}, assumed = {};
 
-        if (result == 0 && lookup_check_end(l, &found, e) < 0)
-                result = -1;
-        if (result == 0 && on_top)
-                result = assume(l, &found, &assumed, e) < 0 || lookup_check_end(l, &assumed, e) < 0 ? -1 : 0;
-        if (on_top || result < 0)
-                aws_credentials_wipe(&found);
-        if (result == 0)
-                *ret = on_top ? assumed : found;
-        else
-                aws_credentials_wipe(&assumed);
-        return result;
+        if (walk(l, &found, e) != FOUND || lookup_check_end(l, &found, e) < 0)
+                return -1;
+        if (on_top && (assume(l, &found, &assumed, e) < 0 || lookup_check_end(l, &assumed, e) < 0))
+                return -1;
+        *ret = on_top ? assumed : found;
+        *(on_top ? &assumed : &found) = (struct aws_credentials) {};
+        return 0;
 }
 
 int lookup_identity(struct lookup *l, struct aws_credentials *ret, struct error *e) {
-        if (lookup_configured_region(l, e) < 0 || lookup_credentials(l, ret, e) < 0)
+        if (lookup_configured_region(l, e) == NOT_WORKING || lookup_credentials(l, ret, e) < 0)
                 return -1;
         if (lookup_region(l, e) == 0)
                 return 0;

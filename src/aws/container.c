@@ -57,21 +57,21 @@ static int check_url(const char *url, struct error *e) {
         return good ? 0 : -1;
 }
 
-/* 0 and a URL, 1: no container. */
-static int find_url(const struct lookup *l, char **ret_url, const char **ret_variable, struct error *e) {
+/* NOT_THERE: no container. */
+static enum found find_url(const struct lookup *l, char **ret_url, const char **ret_variable, struct error *e) {
         const char *relative = lookup_env(l, RELATIVE), *full = lookup_env(l, FULL);
 
         if (!relative && !full)
-                return 1;
+                return NOT_THERE;
         *ret_variable = relative ? RELATIVE : FULL;
         if (relative && *relative != '/') {
                 error_set(e, ERROR_REFUSED, "container credentials: " RELATIVE " does not begin with /");
                 return error_hint(e, "It is a path on http://169.254.170.2; " FULL " takes whole URLs.");
         }
         if (!relative && check_url(full, e) < 0)
-                return -1;
+                return NOT_WORKING;
         *ret_url = relative ? mem_format("http://169.254.170.2%s", relative) : mem_copy_string(full);
-        return 0;
+        return FOUND;
 }
 
 /* ---- by what right ---- */
@@ -79,7 +79,7 @@ static int find_url(const struct lookup *l, char **ret_url, const char **ret_var
 /* "Authorization: …", or NULL when none is asked for. The file is read anew each time. */
 static int find_authorization(const struct lookup *l, char **ret, struct error *e) {
         const char *path = lookup_env(l, TOKEN_FILE), *value = lookup_env(l, TOKEN);
-        char *token = NULL;
+        _cleanup_free_secret_ char *token = NULL;
 
         *ret = NULL;
         if (path && file_read_line(path, &token, e) < 0) {
@@ -92,9 +92,6 @@ static int find_authorization(const struct lookup *l, char **ret, struct error *
         }
         if (token || value)
                 *ret = mem_format("Authorization: %s", token ? token : value);
-        if (token)
-                mem_wipe(token, strlen(token));
-        free(token);
         return 0;
 }
 
@@ -112,14 +109,14 @@ static int refuse(const struct http_answer *a, const char *place, const char *va
 
 static int read_answer(const struct http_answer *a, const char *place, const char *variable,
                        struct aws_credentials *ret, struct error *e) {
-        int result;
+        enum answer result;
 
         if (a->status != 200)
                 return refuse(a, place, variable, e);
         result = answer_metadata(a->body.data, a->body.length, ret, e);
-        if (result == 1)
+        if (result == ANSWER_REFUSES)
                 return refuse(a, place, variable, e);
-        if (result < 0) {
+        if (result == ANSWER_BROKEN) {
                 error_prefix(e, "container credentials (%s), %s: ", variable, place);
                 return error_hint(e, "Is that the endpoint for credentials?");
         }
@@ -149,19 +146,13 @@ static int ask(struct lookup *l, const char *url, const char *variable, const ch
         return result;
 }
 
-int source_container(struct lookup *l, struct aws_credentials *ret, struct error *e) {
+enum found source_container(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         _cleanup_free_ char *url = NULL;
-        char *authorization = NULL;
+        _cleanup_free_secret_ char *authorization = NULL;
         const char *variable;
-        int result = find_url(l, &url, &variable, e);
+        enum found result = find_url(l, &url, &variable, e);
 
-        if (result != 0)
+        if (result != FOUND)
                 return result;
-        if (find_authorization(l, &authorization, e) < 0)
-                return -1;
-        result = ask(l, url, variable, authorization, ret, e);
-        if (authorization)
-                mem_wipe(authorization, strlen(authorization));
-        free(authorization);
-        return result;
+        return find_authorization(l, &authorization, e) < 0 ? NOT_WORKING : ask(l, url, variable, authorization, ret, e);
 }

@@ -13,20 +13,14 @@ static bool is_line(const char *s, size_t length) {
 }
 
 int file_read_line(const char *path, char **ret, struct error *e) {
-        struct buffer b = {};
-        int result = 0;
+        _cleanup_secret_ struct buffer b = {};
 
-        if (file_read(path, FILE_PROMPT, LINE_MAX_BYTES, &b) < 0) {
-                result = error_set(e, ERROR_REFUSED, "%s can't be read: %s", path, strerror(errno));
-        } else {
-                while (b.length && strchr("\r\n \t", b.data[b.length - 1]))
-                        b.length--;
-                if (is_line(b.data, b.length))
-                        *ret = mem_copy_bytes(b.data, b.length);
-                else
-                        result = error_set(e, ERROR_REFUSED, "%s %s", path,
-                                           b.length ? "holds more than one line" : "is empty");
-        }
-        buffer_wipe_and_free(&b);
-        return result;
+        if (file_read(path, FILE_PROMPT, LINE_MAX_BYTES, &b) < 0)
+                return error_set(e, ERROR_REFUSED, "%s can't be read: %s", path, strerror(errno));
+        while (b.length && strchr("\r\n \t", b.data[b.length - 1]))
+                b.length--;
+        if (!is_line(b.data, b.length))
+                return error_set(e, ERROR_REFUSED, "%s %s", path, b.length ? "holds more than one line" : "is empty");
+        *ret = mem_copy_bytes(b.data, b.length);
+        return 0;
 }

@@ -11,9 +11,7 @@ void lookup_begin(struct lookup *l, const struct world *world, const struct aws_
 
 void lookup_end(struct lookup *l) {
         profiles_free(l->profiles);
-        if (l->metadata_token)
-                mem_wipe(l->metadata_token, strlen(l->metadata_token));
-        free(l->metadata_token);
+        mem_free_secret(l->metadata_token);
         *l = (struct lookup) {};
 }
 
@@ -149,6 +147,19 @@ void lookup_describe_clock(const struct lookup *l, char ret[static 128]) {
                 return;
         snprintf(ret, 128, "this machine's clock is %lld min %lld s %s AWS's", (long long) off / 60,
                  (long long) off % 60, l->clock_ahead_s < 0 ? "behind" : "ahead of");
+}
+
+int lookup_check_end(const struct lookup *l, const struct aws_credentials *c, struct error *e) {
+        char utc[32], clock[128];
+
+        if (c->expires_s > l->world->now_s(l->world->arg))
+                return 0;
+        clock_format_utc(c->expires_s, utc);
+        lookup_describe_clock(l, clock);
+        error_set(e, ERROR_UNREACHABLE, "the credentials from %s expired at %s%s%s", c->source, utc, *clock ? "; " : "",
+                  clock);
+        return error_hint(e, *clock ? "Set the clock (chrony, systemd-timesyncd)."
+                                    : "Whatever provides them must renew them; check this machine's clock, too.");
 }
 
 /* ---- asking ---- */

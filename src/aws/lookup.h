@@ -2,6 +2,7 @@
 #ifndef AWS_LOOKUP_H
 #define AWS_LOOKUP_H
 
+#include "aws/credentials.h"
 #include "aws/http.h"
 #include "aws/profile.h"
 #include "pinfeed/aws.h"
@@ -66,8 +67,8 @@ int lookup_ask(struct lookup *l, const struct http_request *r, uint64_t deadline
 
 /* The region: settings, brokers' names, environment, profile, IMDS. Fills l->region and l->region_source. */
 int lookup_region(struct lookup *l, struct error *e);
-/* The same without IMDS, so without asking anybody. 0, -1, or 1: it is not configured. */
-int lookup_configured_region(struct lookup *l, struct error *e);
+/* The same without IMDS, so without asking anybody. */
+enum found lookup_configured_region(struct lookup *l, struct error *e);
 
 /* The whole chain, and [aws] role_arn on top of it. */
 int lookup_credentials(struct lookup *l, struct aws_credentials *ret, struct error *e);

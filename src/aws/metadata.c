@@ -109,21 +109,16 @@ static int renew_token(struct lookup *l, const char *endpoint, struct error *e) 
                                      "address? %s", unreachable_hint);
         }
         http_answer_wipe(&a);
-        if (l->metadata_token)
-                mem_wipe(l->metadata_token, strlen(l->metadata_token));
-        free(l->metadata_token);
+        mem_free_secret(l->metadata_token);
         l->metadata_token = token;
         return 0;
 }
 
 static int get_with_token(struct lookup *l, const char *endpoint, const char *path, struct http_answer *ret,
                           struct error *e) {
-        char *header = mem_format("X-aws-ec2-metadata-token: %s", l->metadata_token);
-        int result = ask(l, endpoint, "GET", path, header, ret, e);
+        _cleanup_free_secret_ char *header = mem_format("X-aws-ec2-metadata-token: %s", l->metadata_token);
 
-        mem_wipe(header, strlen(header));
-        free(header);
-        return result;
+        return ask(l, endpoint, "GET", path, header, ret, e);
 }
 
 /* A 401 means that the session token has lapsed. */
@@ -188,32 +183,33 @@ static int refuse_code(const struct http_answer *a, const char *role, struct err
                              "exist?");
 }
 
-/* 0, -1, or 1: there is no such role (any more). */
-static int get_role(struct lookup *l, const char *endpoint, const char *role, struct aws_credentials *ret,
-                    struct error *e) {
-        struct buffer path = {};
+static int read_role(const struct http_answer *a, const char *endpoint, const char *role, struct aws_credentials *ret,
+                     struct error *e) {
+        enum answer result = answer_metadata(a->body.data, a->body.length, ret, e);
+
+        if (result == ANSWER_REFUSES)
+                return refuse_code(a, role, e);
+        if (result == ANSWER_GOOD)
+                return 0;
+        error_prefix(e, "instance metadata (IMDS at %s), role %s: ", endpoint, role);
+        return error_hint(e, "%s", unreachable_hint);
+}
+
+/* NOT_THERE: there is no such role (any more). */
+static enum found get_role(struct lookup *l, const char *endpoint, const char *role, struct aws_credentials *ret,
+                           struct error *e) {
+        _cleanup_buffer_ struct buffer path = {};
         struct http_answer a;
-        int result;
+        enum found result;
 
         buffer_append_string(&path, ROLES);
         sigv4_encode(role, strlen(role), &path);
-        result = get(l, endpoint, buffer_string(&path), &a, e);
-        if (result == 0 && a.status == 404) {
-                http_answer_wipe(&a);
-                result = 1;
-        } else if (result == 0 && a.status != 200) {
-                result = refuse(&a, endpoint, ROLES, e);
-        } else if (result == 0) {
-                result = answer_metadata(a.body.data, a.body.length, ret, e);
-                if (result == 1)
-                        result = refuse_code(&a, role, e);
-                else if (result < 0) {
-                        error_prefix(e, "instance metadata (IMDS at %s), role %s: ", endpoint, role);
-                        error_hint(e, "%s", unreachable_hint);
-                }
-                http_answer_wipe(&a);
-        }
-        buffer_free(&path);
+        if (get(l, endpoint, buffer_string(&path), &a, e) < 0)
+                return NOT_WORKING;
+        if (a.status != 200 && a.status != 404)
+                return refuse(&a, endpoint, ROLES, e);
+        result = a.status == 404 ? NOT_THERE : read_role(&a, endpoint, role, ret, e);
+        http_answer_wipe(&a);
         return result;
 }
 
@@ -221,14 +217,14 @@ static int get_role(struct lookup *l, const char *endpoint, const char *role, st
 static int get_current_role(struct lookup *l, const char *endpoint, struct aws_credentials *ret, struct error *e) {
         for (int tries = 0; tries < 2; tries++) {
                 _cleanup_free_ char *role = NULL;
-                int result;
+                enum found result;
 
                 if (find_role(l, endpoint, &role, e) < 0)
                         return -1;
                 result = get_role(l, endpoint, role, ret, e);
-                if (result == 0)
+                if (result == FOUND)
                         ret->source = mem_format("IMDS (role %s)", role);
-                if (result <= 0)
+                if (result != NOT_THERE)
                         return result;
         }
         error_set(e, ERROR_UNREACHABLE, "instance metadata (IMDS) lists a role, but has no credentials for it (404)");
@@ -236,7 +232,7 @@ static int get_current_role(struct lookup *l, const char *endpoint, struct aws_c
 }
 
 /* Expired credentials are asked for again, never used. */
-int source_metadata(struct lookup *l, struct aws_credentials *ret, struct error *e) {
+enum found source_metadata(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         _cleanup_free_ char *endpoint = NULL;
         char expired[32], clock[128];
 
@@ -249,7 +245,7 @@ int source_metadata(struct lookup *l, struct aws_credentials *ret, struct error 
                         return -1;
                 if (c.expires_s > l->world->now_s(l->world->arg)) {
                         *ret = c;
-                        return 0;
+                        return FOUND;
                 }
                 clock_format_utc(c.expires_s, expired);
                 aws_credentials_wipe(&c);

@@ -241,8 +241,6 @@ int source_process(struct lookup *l, const char *line, const char *words, struct
         int wrong, status, result;
         bool ended;
 
-        buffer_reserve(&c.output, OUTPUT_MAX + 2 * WORDS_MAX);          /* once, so that no copy stays behind */
-        buffer_reserve(&c.words, OUTPUT_MAX + 2 * WORDS_MAX);
         wrong = start(line, &c);
         if (wrong) {
                 error_set(e, ERROR_UNREACHABLE, "%s could not be started: %s", words, strerror(wrong));

@@ -34,11 +34,6 @@ struct profiles *profiles_new(void) {
         return mem_zero(1, sizeof(struct profiles));
 }
 
-static void wipe_string(char *s) {
-        mem_wipe(s, strlen(s));
-        free(s);
-}
-
 void profiles_free(struct profiles *p) {
         if (!p)
                 return;
@@ -46,7 +41,7 @@ void profiles_free(struct profiles *p) {
                 free(p->sections[i].name);
         for (size_t i = 0; i < p->property_count; i++) {
                 free(p->properties[i].key);
-                wipe_string(p->properties[i].value);
+                mem_free_secret(p->properties[i].value);
         }
         free(p->sections);
         free(p->properties);
@@ -163,7 +158,7 @@ static const char *continue_property(struct profiles *p, struct text line) {
         if (strlen(last->value) + line.length > VALUE_MAX)
                 return "goes on with a value that is too long";
         longer = mem_format("%s\n%.*s", last->value, (int) line.length, line.at);
-        wipe_string(last->value);
+        mem_free_secret(last->value);
         last->value = longer;
         return NULL;
 }
@@ -235,18 +230,15 @@ int profiles_parse(struct profiles *p, enum profile_file file, const char *bytes
 /* ---- files ---- */
 
 int profiles_read(struct profiles *p, enum profile_file file, const char *path, struct error *e) {
-        struct buffer bytes = {};
-        int result = 0;
+        _cleanup_secret_ struct buffer bytes = {};
 
-        if (file_read(path, FILE_PROMPT, FILE_MAX, &bytes) == 0) {
-                result = profiles_parse(p, file, bytes.data, bytes.length, path, e);
-        } else if (errno != ENOENT && errno != ENOTDIR) {
-                error_set(e, ERROR_REFUSED, "%s can't be read: %s", path, strerror(errno));
-                result = error_hint(e, "Let the user that runs pinfeed read it, or name another file in %s.",
-                                    file == PROFILE_CONFIG ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE");
-        }
-        buffer_wipe_and_free(&bytes);
-        return result;
+        if (file_read(path, FILE_PROMPT, FILE_MAX, &bytes) == 0)
+                return profiles_parse(p, file, bytes.data, bytes.length, path, e);
+        if (errno == ENOENT || errno == ENOTDIR)
+                return 0;
+        error_set(e, ERROR_REFUSED, "%s can't be read: %s", path, strerror(errno));
+        return error_hint(e, "Let the user that runs pinfeed read it, or name another file in %s.",
+                             file == PROFILE_CONFIG ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE");
 }
 
 /* ---- answers ---- */

@@ -1,5 +1,4 @@
 /* Credentials of a profile: static keys, a role on top of other credentials, web identity, a command. */
-#include "aws/answer.h"
 #include "aws/source.h"
 
 #include <string.h>
@@ -14,7 +13,7 @@ struct hop {
         unsigned depth;
 };
 
-static int of_profile(struct lookup *l, const struct hop *hop, struct aws_credentials *ret, struct error *e);
+static enum found of_profile(struct lookup *l, const struct hop *hop, struct aws_credentials *ret, struct error *e);
 
 static const char *get(const struct lookup *l, const struct hop *hop, const char *key) {
         return profiles_get(l->profiles, hop->profile, key);
@@ -43,7 +42,6 @@ static int static_keys(const struct lookup *l, const char *profile, struct aws_c
         const char *id = profiles_get(l->profiles, profile, "aws_access_key_id");
         const char *secret = profiles_get(l->profiles, profile, "aws_secret_access_key");
         const char *token = session_token(l->profiles, profile);
-        struct aws_credentials c = { .expires_s = INT64_MAX };
 
         if (!id || !secret) {
                 error_set(e, ERROR_REFUSED, "profile %s has %s, but no %s", profile,
@@ -51,15 +49,9 @@ static int static_keys(const struct lookup *l, const char *profile, struct aws_c
                           id ? "aws_secret_access_key" : "aws_access_key_id");
                 return error_hint(e, "Add it to that profile in ~/.aws/credentials (AWS_SHARED_CREDENTIALS_FILE).");
         }
-        c.access_key_id = mem_copy_string(id);
-        c.secret_access_key = mem_copy_string(secret);
-        c.session_token = token ? mem_copy_string(token) : NULL;
-        c.source = mem_format("profile %s", profile);
-        if (answer_check(&c, e) < 0) {
-                aws_credentials_wipe(&c);
+        if (credentials_copy(id, secret, token, INT64_MAX, ret, e) < 0)
                 return error_prefix(e, "profile %s: ", profile);
-        }
-        *ret = c;
+        ret->source = mem_format("profile %s", profile);
         return 0;
 }
 
@@ -67,7 +59,7 @@ static int static_keys(const struct lookup *l, const char *profile, struct aws_c
 
 static const struct {
         const char *name;
-        int (*find)(struct lookup *l, struct aws_credentials *ret, struct error *e);
+        enum found (*find)(struct lookup *l, struct aws_credentials *ret, struct error *e);
         const char *missing;
 } named_sources[] = {
         { "Environment", source_environment, "AWS_ACCESS_KEY_ID is not set" },
@@ -79,14 +71,14 @@ static const struct {
 static int base_of_source(struct lookup *l, const struct hop *hop, const char *name, struct aws_credentials *ret,
                           struct error *e) {
         for (size_t i = 0; i < sizeof named_sources / sizeof *named_sources; i++) {
-                int result;
+                enum found result;
 
                 if (strcasecmp(name, named_sources[i].name) != 0)
                         continue;
                 result = named_sources[i].find(l, ret, e);
-                if (result < 0)
+                if (result == NOT_WORKING)
                         return error_prefix(e, "profile %s, credential_source = %s: ", hop->profile, name);
-                if (result == 0)
+                if (result == FOUND)
                         return 0;
                 error_set(e, ERROR_REFUSED, "profile %s says credential_source = %s, but %s", hop->profile, name,
                           named_sources[i].missing);
@@ -121,14 +113,14 @@ static int check_hop(const struct lookup *l, const struct hop *next, struct erro
 static int base_of_profile(struct lookup *l, const struct hop *hop, const char *name, struct aws_credentials *ret,
                            struct error *e) {
         const struct hop next = { .profile = name, .parent = hop, .depth = hop->depth + 1 };
-        int result;
+        enum found result;
 
         if (check_hop(l, &next, e) < 0)
                 return -1;
         result = of_profile(l, &next, ret, e);
-        if (result < 0)
+        if (result == NOT_WORKING)
                 return error_prefix(e, "profile %s, source_profile = %s: ", hop->profile, name);
-        if (result == 0)
+        if (result == FOUND)
                 return 0;
         error_set(e, ERROR_REFUSED, "profile %s says source_profile = %s, but that profile has no credentials",
                   hop->profile, name);
@@ -169,34 +161,27 @@ static int role(struct lookup *l, const struct hop *hop, const char *arn, struct
                 .duration_s = get(l, hop, "duration_seconds"), .web_identity_token_file = web_token_file,
                 .asked_by = asked_by,
         };
-        struct aws_credentials base = {};
-        int result;
+        _cleanup_credentials_ struct aws_credentials base = {};
 
         if (web_token_file)
                 return source_role(l, &r, NULL, ret, e);
         if (get(l, hop, "mfa_serial"))
                 return unsupported(hop, "mfa_serial", "MFA, a code typed by a person", e);
-        if (find_base(l, hop, &base, e) < 0)
+        if (find_base(l, hop, &base, e) < 0 || lookup_check_end(l, &base, e) < 0)
                 return -1;
-        result = lookup_check_end(l, &base, e) < 0 ? -1 : source_role(l, &r, &base, ret, e);
-        aws_credentials_wipe(&base);
-        return result;
+        return source_role(l, &r, &base, ret, e);
 }
 
 static int command(struct lookup *l, const struct hop *hop, const char *line, struct aws_credentials *ret,
                    struct error *e) {
         _cleanup_free_ char *words = mem_format("credential_process of profile %s", hop->profile);
-        char *one_line = mem_copy_string(line);
-        int result;
+        _cleanup_free_secret_ char *one_line = mem_copy_string(line);
 
         /* A value that goes on over several lines is still one command. */
         for (char *p = one_line; *p; p++)
                 if (*p == '\n')
                         *p = ' ';
-        result = source_process(l, one_line, words, ret, e);
-        mem_wipe(one_line, strlen(one_line));
-        free(one_line);
-        return result;
+        return source_process(l, one_line, words, ret, e);
 }
 
 /* The key by which a profile asks for SSO, or NULL. Half of what SSO needs, beside another source, does not ask. */
@@ -212,8 +197,8 @@ static const char *sso_key(const struct lookup *l, const struct hop *hop) {
         return NULL;
 }
 
-/* 0, -1, or 1: nothing in it is about credentials. */
-static int of_profile(struct lookup *l, const struct hop *hop, struct aws_credentials *ret, struct error *e) {
+/* NOT_THERE: nothing in it is about credentials. */
+static enum found of_profile(struct lookup *l, const struct hop *hop, struct aws_credentials *ret, struct error *e) {
         const char *sso = sso_key(l, hop);
         const char *arn = get(l, hop, "role_arn"), *line = get(l, hop, "credential_process");
         bool web = get(l, hop, "web_identity_token_file") != NULL;
@@ -231,12 +216,12 @@ static int of_profile(struct lookup *l, const struct hop *hop, struct aws_creden
                 return unsupported(hop, "login_session", "a login by browser", e);
         if (has_keys(l, hop))
                 return static_keys(l, hop->profile, ret, e);
-        return line ? command(l, hop, line, ret, e) : 1;
+        return line ? command(l, hop, line, ret, e) : NOT_THERE;
 }
 
-int source_profile(struct lookup *l, struct aws_credentials *ret, struct error *e) {
+enum found source_profile(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         const char *named_by, *name = lookup_profile_name(l, &named_by);
         const struct hop hop = { .profile = name };
 
-        return lookup_check_profile(l, e) < 0 ? -1 : of_profile(l, &hop, ret, e);
+        return lookup_check_profile(l, e) < 0 ? NOT_WORKING : of_profile(l, &hop, ret, e);
 }

@@ -1,5 +1,4 @@
 /* Where the cluster is. A wrong region only ever shows as "Access denied", so it is always said where it came from. */
-#include "aws/answer.h"
 #include "aws/partition.h"
 #include "aws/source.h"
 
@@ -58,8 +57,7 @@ static char *region_of_broker(const char *broker, size_t length) {
         return mem_copy_string(region);
 }
 
-/* 0: found, 1: the names say nothing, -1: they contradict each other. */
-int region_of_brokers(const char *brokers, char **ret, struct error *e) {
+enum found region_of_brokers(const char *brokers, char **ret, struct error *e) {
         _cleanup_free_ char *found = NULL;
 
         for (const char *p = brokers; *p;) {
@@ -75,53 +73,52 @@ int region_of_brokers(const char *brokers, char **ret, struct error *e) {
                 p += n + (p[n] != 0);
         }
         if (!found)
-                return 1;
+                return NOT_THERE;
         *ret = found;
         found = NULL;
-        return 0;
+        return FOUND;
 }
 
 /* ---- the order ---- */
 
-static int use(struct lookup *l, const char *region, const char *source, struct error *e) {
+static enum found use(struct lookup *l, const char *region, const char *source, struct error *e) {
         if (!region_is_valid(region)) {
                 error_set(e, ERROR_REFUSED, "the region from %s can't be one: it is part of a host's name", source);
                 return error_hint(e, "A region looks like us-east-1: lower case letters, digits and -.");
         }
         snprintf(l->region, sizeof l->region, "%s", region);
         text_flatten(source, l->region_source, sizeof l->region_source);
-        return 0;
+        return FOUND;
 }
 
-/* 0: found, 1: not there. */
-static int region_of_settings(struct lookup *l, struct error *e) {
+static enum found region_of_settings(struct lookup *l, struct error *e) {
         static const char *const names[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
         _cleanup_free_ char *of_brokers = NULL;
-        int result;
+        enum found result;
 
         if (l->settings->region && *l->settings->region)
                 return use(l, l->settings->region, "[aws] region", e);
         if (l->settings->bootstrap_servers) {
                 result = region_of_brokers(l->settings->bootstrap_servers, &of_brokers, e);
-                if (result <= 0)
-                        return result < 0 ? -1 : use(l, of_brokers, "the brokers' host names", e);
+                if (result != NOT_THERE)
+                        return result == FOUND ? use(l, of_brokers, "the brokers' host names", e) : result;
         }
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
                 if (lookup_env(l, names[i]))
                         return use(l, lookup_env(l, names[i]), names[i], e);
-        return 1;
+        return NOT_THERE;
 }
 
-static int region_of_profile(struct lookup *l, struct error *e) {
+static enum found region_of_profile(struct lookup *l, struct error *e) {
         const char *region, *named_by, *profile = lookup_profile_name(l, &named_by);
         _cleanup_free_ char *source = mem_format("profile %s", profile);
 
         if (lookup_check_profile(l, e) < 0 || lookup_profile_setting(l, "region", &region, e) < 0)
-                return -1;
-        return region ? use(l, region, source, e) : 1;
+                return NOT_WORKING;
+        return region ? use(l, region, source, e) : NOT_THERE;
 }
 
-static int region_of_metadata(struct lookup *l, struct error *e) {
+static enum found region_of_metadata(struct lookup *l, struct error *e) {
         _cleanup_free_ char *region = NULL;
 
         if (metadata_region(l, &region, e) < 0) {
@@ -133,17 +130,14 @@ static int region_of_metadata(struct lookup *l, struct error *e) {
         return use(l, region, "IMDS", e);
 }
 
-int lookup_configured_region(struct lookup *l, struct error *e) {
-        int result;
+enum found lookup_configured_region(struct lookup *l, struct error *e) {
+        enum found result = *l->region ? FOUND : region_of_settings(l, e);
 
-        if (*l->region)
-                return 0;
-        result = region_of_settings(l, e);
-        return result == 1 ? region_of_profile(l, e) : result;
+        return result == NOT_THERE ? region_of_profile(l, e) : result;
 }
 
 int lookup_region(struct lookup *l, struct error *e) {
-        int result = lookup_configured_region(l, e);
+        enum found result = lookup_configured_region(l, e);
 
-        return result == 1 ? region_of_metadata(l, e) : result;
+        return result == NOT_THERE ? region_of_metadata(l, e) : result;
 }

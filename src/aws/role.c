@@ -66,7 +66,6 @@ static const char *action_of(const struct aws_credentials *base) {
 
 static void write_form(const struct lookup *l, const struct role *role, bool signed_by_us, const char *web_token,
                        struct buffer *form) {
-        buffer_reserve(form, 4096 + (web_token ? 3 * strlen(web_token) : 0));   /* once: no copy stays behind */
         buffer_printf(form, "Action=%s&Version=2011-06-15", signed_by_us ? "AssumeRole" : "AssumeRoleWithWebIdentity");
         add(form, "RoleArn", role->arn);
         add(form, "RoleSessionName", session_name(l, role));
@@ -90,10 +89,8 @@ static void add_header(struct headers *h, char *line) {
 }
 
 static void wipe_headers(struct headers *h) {
-        for (size_t i = 0; i < h->count; i++) {
-                mem_wipe(h->lines[i], strlen(h->lines[i]));
-                free(h->lines[i]);
-        }
+        for (size_t i = 0; i < h->count; i++)
+                mem_free_secret(h->lines[i]);
 }
 
 static void sign(struct lookup *l, const struct http_url *url, const struct buffer *form,
@@ -220,22 +217,17 @@ static int read_answer(struct lookup *l, const struct role *role, const char *en
 static int ask(struct lookup *l, const struct role *role, const char *endpoint, const struct http_url *url,
                const char *web_token, const struct aws_credentials *base, struct aws_credentials *ret,
                struct error *e) {
-        struct buffer form = {};
-        struct http_answer a = {};
-        int result;
+        _cleanup_secret_ struct buffer form = {};
+        _cleanup_(http_answer_wipe) struct http_answer a = {};
 
         write_form(l, role, base != NULL, web_token, &form);
-        result = post(l, endpoint, url, &form, base, &a, e);
-        buffer_wipe_and_free(&form);
-        if (result < 0) {
+        if (post(l, endpoint, url, &form, base, &a, e) < 0) {
                 error_prefix(e, "STS at %s did not answer %s for role %s (%s): ", endpoint, action_of(base), role->arn,
                              role->asked_by);
                 return *e->hint ? -1 : error_hint(e, "Can this machine reach that address (a NAT gateway, an interface "
                                                      "endpoint for STS in the VPC, https_proxy)?");
         }
-        result = read_answer(l, role, endpoint, base, &a, ret, e);
-        http_answer_wipe(&a);
-        return result;
+        return read_answer(l, role, endpoint, base, &a, ret, e);
 }
 
 /* The token is read anew each time: whoever provides it renews it. */
@@ -272,18 +264,11 @@ static int find_endpoint(struct lookup *l, char **ret, struct http_url *ret_part
 int source_role(struct lookup *l, const struct role *role, const struct aws_credentials *base,
                 struct aws_credentials *ret, struct error *e) {
         _cleanup_free_ char *endpoint = NULL;
-        char *web_token = NULL;
-        struct http_url url = {};
-        int result;
+        _cleanup_free_secret_ char *web_token = NULL;
+        _cleanup_(http_url_free) struct http_url url = {};
 
-        if (check(l, role, e) < 0 || (!base && read_web_token(role, &web_token, e) < 0))
+        if (check(l, role, e) < 0 || (!base && read_web_token(role, &web_token, e) < 0)
+            || find_endpoint(l, &endpoint, &url, e) < 0)
                 return -1;
-        result = find_endpoint(l, &endpoint, &url, e);
-        if (result == 0)
-                result = ask(l, role, endpoint, &url, web_token, base, ret, e);
-        if (web_token)
-                mem_wipe(web_token, strlen(web_token));
-        free(web_token);
-        http_url_free(&url);
-        return result;
+        return ask(l, role, endpoint, &url, web_token, base, ret, e);
 }

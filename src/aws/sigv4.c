@@ -61,8 +61,7 @@ void sigv4_query(const struct sigv4_request *r, struct buffer *out) {
         for (size_t i = 0; i < r->query_count; i++) {
                 *strchr(pairs[i], '\1') = '=';
                 buffer_printf(out, "%s%s", i ? "&" : "", pairs[i]);
-                mem_wipe(pairs[i], strlen(pairs[i]));
-                free(pairs[i]);
+                mem_free_secret(pairs[i]);
         }
         free(pairs);
 }

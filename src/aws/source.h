@@ -1,15 +1,14 @@
-/* The sources of credentials, one file each. Unless said otherwise they return 0: found, 1: not configured, -1: it is
- * configured but does not work, with an error that names it. ret->source names it too. */
+/* The sources of credentials, one file each. An error names the source, and ret->source does. */
 #ifndef AWS_SOURCE_H
 #define AWS_SOURCE_H
 
 #include "aws/lookup.h"
 
-int source_environment(struct lookup *l, struct aws_credentials *ret, struct error *e);
-int source_profile(struct lookup *l, struct aws_credentials *ret, struct error *e);
-int source_web_identity(struct lookup *l, struct aws_credentials *ret, struct error *e);
-int source_container(struct lookup *l, struct aws_credentials *ret, struct error *e);
-int source_metadata(struct lookup *l, struct aws_credentials *ret, struct error *e);
+enum found source_environment(struct lookup *l, struct aws_credentials *ret, struct error *e);
+enum found source_profile(struct lookup *l, struct aws_credentials *ret, struct error *e);
+enum found source_web_identity(struct lookup *l, struct aws_credentials *ret, struct error *e);
+enum found source_container(struct lookup *l, struct aws_credentials *ret, struct error *e);
+enum found source_metadata(struct lookup *l, struct aws_credentials *ret, struct error *e);
 
 /* Runs a command line through /bin/sh. `words` names it in errors and in ret->source. 0 or -1. */
 int source_process(struct lookup *l, const char *command, const char *words, struct aws_credentials *ret,
@@ -30,7 +29,7 @@ int source_role(struct lookup *l, const struct role *role, const struct aws_cred
 int metadata_region(struct lookup *l, char **ret, struct error *e);
 
 bool region_is_valid(const char *region);
-/* 0: found, 1: the names say nothing, -1: they contradict each other. */
-int region_of_brokers(const char *brokers, char **ret, struct error *e);
+/* NOT_THERE: the names say nothing. NOT_WORKING: they contradict each other. */
+enum found region_of_brokers(const char *brokers, char **ret, struct error *e);
 
 #endif

@@ -19,7 +19,8 @@ static void append_url(struct buffer *url, const char *host, const struct sigv4_
 int aws_token_sign(const struct aws_credentials *c, const char *region, int64_t now_s, unsigned lifetime_s,
                    char **ret_token, int64_t *ret_expires_ms, struct error *e) {
         char date[SIGV4_DATE_SIZE], expires[16], signature[SIGV4_SIGNATURE_SIZE];
-        struct buffer canonical = {}, url = {}, token = {};
+        _cleanup_secret_ struct buffer canonical = {}, url = {};
+        struct buffer token = {};
         _cleanup_free_ char *host = mem_format("kafka.%s.amazonaws.com", region);
         _cleanup_free_ char *scope = NULL;
 
@@ -44,17 +45,12 @@ int aws_token_sign(const struct aws_credentials *c, const char *region, int64_t 
                 .query = query, .query_count = sizeof query / sizeof *query - (c->session_token ? 0 : 1),
         };
 
-        /* Room at once, so that no copy of a session token stays behind in memory. */
-        buffer_reserve(&canonical, 1024 + 3 * strlen(c->session_token ? c->session_token : ""));
-        buffer_reserve(&url, canonical.capacity);
         sigv4_canonical_request(&request, &canonical);
         sigv4_signature(buffer_string(&canonical), canonical.length, c->secret_access_key, date, region,
                         "kafka-cluster", signature);
         append_url(&url, host, &request, signature);
         text_base64(url.data, url.length, TEXT_BASE64_URL, &token);
         buffer_string(&token);
-        buffer_wipe_and_free(&canonical);
-        buffer_wipe_and_free(&url);
         *ret_token = token.data;
         *ret_expires_ms = (now_s + lifetime_s) * 1000;
         return 0;

@@ -52,6 +52,12 @@ void mem_wipe(void *p, size_t length) {
                 explicit_bzero(p, length);
 }
 
+void mem_free_secret(char *s) {
+        if (s)
+                mem_wipe(s, strlen(s));
+        free(s);
+}
+
 /* ---- buffer ---- */
 
 char *buffer_reserve(struct buffer *b, size_t more) {

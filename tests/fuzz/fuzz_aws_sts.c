@@ -10,7 +10,8 @@ static void check(const char *action, const char *bytes, size_t size) {
         struct error e = {};
         int result = answer_sts(action, bytes, size, &c, &e);
 
-        if (result == 0 && (answer_check(&c, &e) < 0 || !c.session_token || c.expires_s == INT64_MAX))
+        if (result == 0 && (credentials_check(c.access_key_id, c.secret_access_key, c.session_token, &e) < 0
+                            || !c.session_token || c.expires_s == INT64_MAX))
                 abort();
         if (result < 0 && (c.access_key_id || !*e.what || strstr(e.what, "S3CR3T") || strstr(e.hint, "S3CR3T")))
                 abort();

@@ -30,11 +30,11 @@ static void times_are_read_with_zone_and_fraction(void **state) {
         (void) state;
         setenv("TZ", "Pacific/Auckland", 1);
         for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-                if (!answer_time(good[i].text, &got) || got != good[i].epoch_s)
+                if (!credentials_time(good[i].text, &got) || got != good[i].epoch_s)
                         fail_msg("%s", good[i].text);
         }
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-                if (answer_time(bad[i], &got))
+                if (credentials_time(bad[i], &got))
                         fail_msg("%s", bad[i]);
         unsetenv("TZ");
 }
