@@ -36,11 +36,11 @@ struct aws {
         pthread_mutex_t lock;
         struct aws_credentials credentials;
         bool have;
-        int64_t fetched_s;
+        uint64_t fetched_us;            /* this, and what follows in us, is monotonic */
         double jitter;                  /* of these credentials' refresh */
         unsigned failures_in_row;
-        int64_t next_try_s;             /* while failing */
-        uint64_t failed_us;             /* when the last lookup failed; monotonic */
+        uint64_t next_try_us;           /* while failing */
+        uint64_t failed_us;             /* when the last lookup failed */
         bool warned;
         struct aws_status status;
 };
@@ -124,21 +124,21 @@ static int64_t left_s(const struct aws *a, int64_t now_s) {
         return a->credentials.expires_s == INT64_MAX ? INT64_MAX : a->credentials.expires_s - now_s;
 }
 
-static bool due(const struct aws *a, int64_t now_s) {
-        int64_t left = left_s(a, now_s), age = now_s - a->fetched_s;
+static bool due(const struct aws *a, int64_t now_s, uint64_t now_us) {
+        int64_t left = left_s(a, now_s), age = (int64_t) ((now_us - a->fetched_us) / 1000000);
         int64_t jitter = (int64_t) (REFRESH_JITTER_S * a->jitter);
 
         if (left <= 0)
                 return true;
-        if (a->failures_in_row && now_s < a->next_try_s)
-                return false;
-        if (age >= 0 && age < SHARED_S && age < left / 4 && !a->failures_in_row)
+        if (a->failures_in_row)
+                return now_us >= a->next_try_us;
+        if (age < SHARED_S && age < left / 4)
                 return false;
         /* Keys that don't expire may still be changed in their file. */
         if (left == INT64_MAX)
                 return true;
         return left < REFRESH_EARLY_S + jitter
-               || (left < REFRESH_AHEAD_S + jitter && (age < 0 || age >= REFRESH_AHEAD_AGE_S));
+               || (left < REFRESH_AHEAD_S + jitter && age >= REFRESH_AHEAD_AGE_S);
 }
 
 /* ---- what to say (a->lock is not held) ---- */
@@ -213,7 +213,7 @@ static void keep(struct aws *a, struct aws_credentials *new, const struct lookup
         aws_credentials_wipe(&a->credentials);
         a->credentials = *new;
         a->have = true;
-        a->fetched_s = a->world.now_s(a->world.arg);
+        a->fetched_us = a->world.monotonic_us(a->world.arg);
         a->jitter = a->world.jitter(a->world.arg);
         a->failures_in_row = 0;
         text_flatten(new->source, a->status.source, sizeof a->status.source);
@@ -239,8 +239,8 @@ static int64_t keep_failure(struct aws *a, const struct error *e) {
         pause = BACKOFF_FIRST_S << (a->failures_in_row < BACKOFF_STEPS ? a->failures_in_row : BACKOFF_STEPS);
         pause = pause < left / 4 ? pause : left / 4;    /* more often as the end comes near */
         a->failures_in_row++;
-        a->next_try_s = now_s + (int64_t) ((double) pause * (0.75 + 0.5 * a->world.jitter(a->world.arg)));
-        a->failed_us = clock_monotonic_us();
+        a->failed_us = a->world.monotonic_us(a->world.arg);
+        a->next_try_us = a->failed_us + (uint64_t) ((double) pause * 1e6 * (0.75 + 0.5 * a->world.jitter(a->world.arg)));
         a->status.last_error = *e;
         memcpy(source, a->status.source, sizeof source);
         warn = !a->warned && a->status.tokens > 0;
@@ -279,7 +279,7 @@ static bool is_due(struct aws *a) {
         bool result;
 
         pthread_mutex_lock(&a->lock);
-        result = due(a, a->world.now_s(a->world.arg));
+        result = due(a, a->world.now_s(a->world.arg), a->world.monotonic_us(a->world.arg));
         pthread_mutex_unlock(&a->lock);
         return result;
 }
@@ -307,7 +307,7 @@ static bool failed_since(struct aws *a, uint64_t since_us, struct error *e) {
 
 /* Makes sure that there are valid credentials. Whoever still has some does not wait for another's lookup. */
 static int ensure(struct aws *a, struct error *e) {
-        uint64_t since_us = clock_monotonic_us();
+        uint64_t since_us = a->world.monotonic_us(a->world.arg);
         int result = 0;
 
         if (!is_due(a))

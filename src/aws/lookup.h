@@ -11,7 +11,8 @@
 struct world {
         void *arg;
         const char *(*env)(void *arg, const char *name);
-        int64_t (*now_s)(void *arg);
+        int64_t (*now_s)(void *arg);                                    /* by the wall: what AWS goes by */
+        uint64_t (*monotonic_us)(void *arg);                            /* nobody sets it: what our own pauses go by */
         double (*jitter)(void *arg);                                    /* 0 <= x < 1 */
         int (*exchange)(void *arg, const struct http_request *r, struct http_answer *ret, struct error *e);
         /* False when cancel_fd became readable meanwhile. */

@@ -14,6 +14,11 @@ static int64_t real_now_s(void *arg) {
         return clock_wall_ms() / 1000;
 }
 
+static uint64_t real_monotonic_us(void *arg) {
+        (void) arg;
+        return clock_monotonic_us();
+}
+
 static double real_jitter(void *arg) {
         uint32_t bits = 0;
 
@@ -38,6 +43,7 @@ static bool real_pause(void *arg, int cancel_fd, unsigned ms) {
 const struct world world_real = {
         .env = real_env,
         .now_s = real_now_s,
+        .monotonic_us = real_monotonic_us,
         .jitter = real_jitter,
         .exchange = real_exchange,
         .pause = real_pause,

@@ -28,6 +28,7 @@ struct script {
         struct answer answers[SCRIPT_ANSWERS];
         unsigned used[SCRIPT_ANSWERS];
         int64_t now_s;
+        int64_t wall_set_s;             /* how far the wall clock was set; the monotonic one doesn't know */
         unsigned pauses;
         char asked[8192];               /* "GET http://…\n" of each request */
         char last_body[8192], last_headers[8192], last_ca[128];
@@ -48,6 +49,17 @@ static inline const char *script_env(void *arg, const char *name) {
 
 static inline int64_t script_now_s(void *arg) {
         return ((struct script *) arg)->now_s;
+}
+
+static inline uint64_t script_monotonic_us(void *arg) {
+        const struct script *s = arg;
+
+        return (uint64_t) (s->now_s - s->wall_set_s) * 1000000;
+}
+
+static inline void script_set_clock(struct script *s, int64_t by_s) {
+        s->now_s += by_s;
+        s->wall_set_s += by_s;
 }
 
 static inline double script_jitter(void *arg) {
@@ -113,7 +125,7 @@ static inline void script_log(void *arg, int severity, const char *line) {
 
 static inline struct world script_world(struct script *s) {
         return (struct world) {
-                .arg = s, .env = script_env, .now_s = script_now_s, .jitter = script_jitter,
+                .arg = s, .env = script_env, .now_s = script_now_s, .monotonic_us = script_monotonic_us, .jitter = script_jitter,
                 .exchange = script_exchange, .pause = script_pause,
         };
 }

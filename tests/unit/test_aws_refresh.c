@@ -195,6 +195,29 @@ static void a_failing_refresh_is_tried_again_with_growing_pauses(void **state) {
         aws_free(a);
 }
 
+static void a_clock_that_is_set_neither_stops_nor_hurries_the_next_attempt(void **state) {
+        struct script *s = *state;
+        struct aws *a = begin(s);
+        unsigned before;
+
+        provide(s, "A", s->now_s + 1000, 200);
+        token(s, a);
+        provide(s, "A", 0, 0);
+        s->now_s += 300;
+        token(s, a);
+        before = lookups(s);
+        script_set_clock(s, -3600);
+        s->now_s += 20;
+        token(s, a);
+        assert_true(lookups(s) > before);
+        before = lookups(s);
+        script_set_clock(s, 3600);
+        s->now_s += 5;
+        token(s, a);
+        assert_int_equal(lookups(s), before);
+        aws_free(a);
+}
+
 static void keys_that_never_expire_are_read_again_and_kept_when_their_file_breaks(void **state) {
         struct script *s = *state;
         struct world world = script_world(s);
@@ -402,6 +425,7 @@ int main(void) {
                 TEST(short_credentials_are_asked_for_with_each_token_but_not_each_producer),
                 TEST(a_failing_refresh_keeps_what_is_valid_warns_once_and_says_when_it_is_over),
                 TEST(a_failing_refresh_is_tried_again_with_growing_pauses),
+                TEST(a_clock_that_is_set_neither_stops_nor_hurries_the_next_attempt),
                 TEST(keys_that_never_expire_are_read_again_and_kept_when_their_file_breaks),
                 TEST(a_clock_that_is_off_gives_no_token_but_how_much),
                 TEST(after_cancel_there_are_no_tokens),
