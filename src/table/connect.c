@@ -1,4 +1,4 @@
-#include <errmsg.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,14 +39,20 @@ static void keep_alive(int fd) {
 
 /* ---- session ---- */
 
-/* What the queries rely on, and in one statement each what may be refused or unknown to a server. */
+/* What the queries rely on, and then what may be refused by a server, or unknown to it. */
 static int set_up_session(struct database *db, struct error *e) {
         unsigned lock_wait_s = db->login.timeout_ms / 2000 + 1;
+        const char *needs[] = {
+                /* Else a server whose default is READ UNCOMMITTED shows rows that are then rolled back. */
+                "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+                /* Else a SELECT may end early, as if that were all; DEFAULT would be the server's own. */
+                "SET SESSION sql_select_limit = 18446744073709551615",
+        };
         const char *wishes[] = {
                 "SET SESSION sql_big_selects = 1",
                 db->is_mariadb ? "SET SESSION max_statement_time = 0" : "SET SESSION max_execution_time = 0",
                 /* else a long IN becomes a join that may scan the table */
-                db->is_mariadb ? "SET SESSION in_predicate_conversion_threshold = 0" : NULL,
+                db->is_mariadb ? "SET SESSION in_predicate_conversion_threshold = 0" : "DO 0",
         };
 
         buffer_printf(&db->sql, "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '', "
@@ -54,12 +60,16 @@ static int set_up_session(struct database *db, struct error *e) {
                       SERVER_PATIENCE_S, lock_wait_s, SORT_KEY_BYTES, SORT_BUFFER_BYTES);
         if (database_query(db, e, "set up the session") < 0)
                 return -1;
-        buffer_append_string(&db->sql, "SET SESSION TRANSACTION READ ONLY");
-        if (database_query(db, e, "set up the session") < 0)
-                return -1;
-        for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
-                if (wishes[i] && mysql_query(db->mysql, wishes[i]) != 0 && is_client_error(mysql_errno(db->mysql)))
-                        return database_error(db, e, "set up the session");
+        for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+                buffer_append_string(&db->sql, needs[i]);
+                if (database_query(db, e, "set up the session") < 0)
+                        return -1;
+        }
+        for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+                buffer_append_string(&db->sql, wishes[i]);
+                if (database_query(db, e, "set up the session") < 0 && (db->broken || e->class == ERROR_STOPPED))
+                        return -1;
+        }
         return 0;
 }
 
@@ -74,6 +84,8 @@ static int open_session(struct database *db, struct error *e) {
                 return database_error(db, e, "connect");
         db->is_mariadb = strstr(mysql_get_server_info(db->mysql), "MariaDB") != NULL;
         db->socket = fcntl(socket_of(db->mysql), F_DUPFD_CLOEXEC, 3);
+        if (db->socket < 0)
+                return error_set(e, ERROR_FAILED, "can't connect to MySQL at %s: %s", db->place, strerror(errno));
         keep_alive(db->socket);
         db->guard = guard_start(&db->login, db->socket, &db->calls, &db->gave_up);
         return set_up_session(db, e);

@@ -197,6 +197,53 @@ static void missing_rights_name_the_grant(void **state) {
         database_close(db);
 }
 
+/* ---- what the server's own settings can't change ---- */
+
+static void a_limit_of_the_servers_does_not_end_a_table_early(void **state) {
+        struct database *db;
+        struct table *t;
+        struct error e;
+        struct table_reader *r;
+        struct row row;
+        struct key key;
+        size_t rows = 0;
+
+        (void) state;
+        admin_run("SET GLOBAL sql_select_limit = 100");
+        db = open_database(10000);
+        admin_run("SET GLOBAL sql_select_limit = DEFAULT");
+        t = describe_many(db, "k <= 1000");
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        while (table_next(r, &row, &key, &e) == 0)
+                rows++;
+        assert_int_equal(rows, 1000);
+        assert_true(table_reader_close(r));
+        table_free(t);
+        database_close(db);
+}
+
+static void rows_that_are_not_committed_are_not_read(void **state) {
+        struct database *db;
+        struct table *t;
+        char *keys;
+
+        (void) state;
+        admin_create("dirty", "(k INT PRIMARY KEY)");
+        admin_run("INSERT INTO dirty VALUES (1)");
+        admin_run("SET GLOBAL TRANSACTION ISOLATION LEVEL READ UNCOMMITTED");
+        db = open_database(10000);
+        admin_run("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+        t = describe(db, &(struct table_spec) { .name = "dirty", .key = "k" });
+        admin_run("START TRANSACTION");
+        admin_run("INSERT INTO dirty VALUES (2)");
+        keys = read_keys(db, t, NULL, false, NULL, 0);
+        admin_run("ROLLBACK");
+        assert_string_equal(keys, "1");
+        free(keys);
+        table_free(t);
+        database_close(db);
+}
+
 /* ---- streams ---- */
 
 static size_t resident_bytes(void) {
@@ -647,6 +694,8 @@ int main(void) {
                 cmocka_unit_test(a_full_server_is_unreachable_for_now),
                 cmocka_unit_test(tls_is_used_when_offered_and_verified_with_a_ca),
                 cmocka_unit_test(missing_rights_name_the_grant),
+                cmocka_unit_test(a_limit_of_the_servers_does_not_end_a_table_early),
+                cmocka_unit_test(rows_that_are_not_committed_are_not_read),
                 cmocka_unit_test(a_large_table_streams_without_filling_memory),
                 cmocka_unit_test(closing_a_stream_early_is_quick_and_costs_the_connection),
                 cmocka_unit_test(the_server_waits_for_a_reader_that_is_held_up),
