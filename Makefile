@@ -11,6 +11,8 @@ sysconfdir ?= /etc
 bindir     ?= $(prefix)/bin
 mandir     ?= $(prefix)/share/man
 docdir     ?= $(prefix)/share/doc/pinfeed
+bashdir    ?= $(prefix)/share/bash-completion/completions
+zshdir     ?= $(prefix)/share/zsh/site-functions
 # systemd reads units below /usr/local/lib too.
 unitdir    ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
@@ -32,7 +34,7 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointe
 
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) \
              $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE -pthread \
-             -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -Iinclude -Isrc $(LIB_CFLAGS)
+             -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -DPINFEED_DOCDIR='"$(docdir)"' -Iinclude -Isrc $(LIB_CFLAGS)
 # ThreadSanitizer can't see into librdkafka's threads without this.
 C11_THREADS := $(if $(filter thread,$(SANITIZE)),$(BUILD)/obj/tests/tools/c11_threads.o)
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/tsan.supp
@@ -238,13 +240,13 @@ demo:                                       ## see it work: MariaDB -> pinfeed -
 
 # ---- manual, sample configuration, installation ----
 
-GENERATED := $(BUILD)/pinfeed.conf.sample $(BUILD)/pinfeed.8 $(BUILD)/pinfeed.conf.5
+GENERATED := $(BUILD)/pinfeed.conf.sample $(BUILD)/pinfeed.8 $(BUILD)/pinfeed.conf.5 $(BUILD)/completion.bash $(BUILD)/completion.zsh
 # Ready-made files for AWS and MSK Connect, as etc/iam and etc/msk-connect hold them.
 EXAMPLES := $(sort $(wildcard etc/iam/* etc/msk-connect/*))
 CONFIG_FILE := $(DESTDIR)$(sysconfdir)/pinfeed/pinfeed.conf
 
 .PHONY: manual
-manual: $(GENERATED)                        ## build the manual and the sample configuration
+manual: $(GENERATED)                        ## build manual, sample configuration, the shells' completion
 
 $(BUILD)/print-settings: $(BUILD)/obj/src/print-settings.o $(BUILD)/libpinfeed.a
 	$(if $(V),,$(call say,LINK,$@))
@@ -253,7 +255,10 @@ $(BUILD)/print-settings: $(BUILD)/obj/src/print-settings.o $(BUILD)/libpinfeed.a
 $(BUILD)/settings.txt: PART = settings
 $(BUILD)/options.txt: PART = options
 $(BUILD)/pinfeed.conf.sample: PART = sample
-$(BUILD)/settings.txt $(BUILD)/options.txt $(BUILD)/pinfeed.conf.sample: $(BUILD)/print-settings
+$(BUILD)/completion.bash: PART = bash
+$(BUILD)/completion.zsh: PART = zsh
+$(BUILD)/settings.txt $(BUILD)/options.txt $(BUILD)/pinfeed.conf.sample $(BUILD)/completion.bash $(BUILD)/completion.zsh: \
+  $(BUILD)/print-settings
 	$(Q)$(BUILD)/print-settings $(PART) >$@.new && mv $@.new $@
 
 $(BUILD)/pinfeed.8: PART = options
@@ -270,6 +275,8 @@ install: all manual install-systemd         ## install the program, its manual, 
 	install -D -m 644 $(BUILD)/pinfeed.8 $(DESTDIR)$(mandir)/man8/pinfeed.8
 	install -D -m 644 $(BUILD)/pinfeed.conf.5 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
 	install -D -m 644 $(BUILD)/pinfeed.conf.sample $(DESTDIR)$(docdir)/pinfeed.conf.sample
+	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(bashdir)/pinfeed
+	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(zshdir)/_pinfeed
 	@for f in $(EXAMPLES:etc/%=%); do install -D -m 644 etc/$$f $(DESTDIR)$(docdir)/$$f || exit 1; done
 	@install -d -m 755 $(dir $(CONFIG_FILE))
 	@test -e $(CONFIG_FILE) || install -m 644 $(BUILD)/pinfeed.conf.sample $(CONFIG_FILE)
@@ -280,7 +287,7 @@ install: all manual install-systemd         ## install the program, its manual, 
 uninstall:                                  ## remove what install put in place, but nothing that was edited
 	rm -f $(DESTDIR)$(bindir)/pinfeed $(DESTDIR)$(mandir)/man8/pinfeed.8 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
 	rm -f $(UNITS:%=$(DESTDIR)$(unitdir)/%) $(DESTDIR)$(sysusersdir)/pinfeed.conf
-	rm -f $(DESTDIR)$(catalogdir)/pinfeed.catalog
+	rm -f $(DESTDIR)$(catalogdir)/pinfeed.catalog $(DESTDIR)$(bashdir)/pinfeed $(DESTDIR)$(zshdir)/_pinfeed
 	@if cmp -s $(CONFIG_FILE) $(DESTDIR)$(docdir)/pinfeed.conf.sample; then rm -f $(CONFIG_FILE); fi
 	rm -rf $(DESTDIR)$(docdir)
 	@rmdir $(DESTDIR)$(sysconfdir)/pinfeed/aws $(DESTDIR)$(sysconfdir)/pinfeed 2>/dev/null || \

@@ -9,17 +9,6 @@
 #include "pinfeed/job.h"
 #include "pinfeed/replay.h"
 
-static int load_config(const struct options *o, struct config *c, unsigned needs, struct error *e) {
-        if (config_read_file(c, o->config_file, !o->config_file_named, e) < 0)
-                return -1;
-        for (size_t i = 0; i < o->set_count; i++)
-                if (config_set(c, o->sets[i], e) < 0)
-                        return -1;
-        if (config_finish(c, needs, e) < 0)
-                return -1;
-        return config_check_streams(c, o, e);
-}
-
 static unsigned job_needs(enum job job) {
         switch (job) {
         case JOB_EMULATE:
@@ -29,11 +18,34 @@ static unsigned job_needs(enum job job) {
         case JOB_CREATE_TOPICS:
                 return CONFIG_NEEDS_KAFKA;
         case JOB_TOKEN:
+        case JOB_SHOW_SETTINGS:
         case JOB_VERSION:
         case JOB_HELP:
                 break;
         }
         return 0;
+}
+
+/* Reads the settings. All their mistakes are told in one run: the last one is left to main. */
+static int load_config(const struct options *o, struct config *c, struct service *s, struct error *e) {
+        const struct errors *problems = &c->problems;
+        enum error_class class;
+
+        config_load(c, o, job_needs(o->job), e);
+        session_check_properties(c);
+        if (problems->count == 0)
+                return 0;
+        if (o->json && job_print_problems(problems, stdout, e) < 0)
+                return -1;
+        class = problems->list[0].class;
+        for (size_t i = 0; i + 1 < problems->count && i < ERRORS_KEPT; i++)
+                service_log_error(s, SERVICE_ERROR, MESSAGE_FAILED, &problems->list[i]);
+        if (problems->count <= ERRORS_KEPT)
+                *e = problems->list[problems->count - 1];
+        else
+                error_set(e, class, "and %zu more mistakes in the settings", problems->count - ERRORS_KEPT);
+        e->class = class;
+        return -1;
 }
 
 static int run_job(const struct options *o, const struct config *c, struct service *s, struct error *e) {
@@ -48,6 +60,8 @@ static int run_job(const struct options *o, const struct config *c, struct servi
                 return job_create_topics(c, s, stdout, e);
         case JOB_TOKEN:
                 return job_token(c, s, stdout, e);
+        case JOB_SHOW_SETTINGS:
+                return job_show_settings(c, o->json, stdout, e);
         case JOB_VERSION:
         case JOB_HELP:
                 break;
@@ -69,7 +83,7 @@ static int leave_root(const struct options *o, const struct config *c, struct er
 
 static int run(const struct options *o, struct service *s, struct error *e) {
         struct config *c = config_new();
-        int r = load_config(o, c, job_needs(o->job), e);
+        int r = load_config(o, c, s, e);
 
         if (r == 0)
                 r = leave_root(o, c, e);

@@ -11,6 +11,8 @@ static const struct {
         { "sample", config_print_sample },              /* pinfeed.conf.sample */
         { "settings", config_print_manual },            /* for pinfeed.conf(5) */
         { "options", options_print_manual },            /* for pinfeed(8) */
+        { "bash", options_print_bash },                 /* the shells' completion */
+        { "zsh", options_print_zsh },
 };
 
 int main(int argc, char **argv) {
@@ -19,6 +21,6 @@ int main(int argc, char **argv) {
                         parts[i].print(stdout);
                         return fclose(stdout) == 0 ? 0 : 1;
                 }
-        fputs("usage: print-settings sample|settings|options\n", stderr);
+        fputs("usage: print-settings sample|settings|options|bash|zsh\n", stderr);
         return 2;
 }

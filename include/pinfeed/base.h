@@ -49,6 +49,16 @@ int error_stopped(struct error *e);
 /* The process's exit code for an error (see enum error_class). */
 int error_exit_code(const struct error *e);
 
+/* Several mistakes that are told in one run, such as those of the settings: the first ones are kept, all are counted. */
+enum { ERRORS_KEPT = 10 };
+struct errors {
+        struct error *list;     /* the first ERRORS_KEPT of `count` */
+        size_t count;
+};
+/* Copies an error to the end. Always returns -1. */
+int errors_add(struct errors *all, const struct error *e);
+void errors_free(struct errors *all);           /* safe on {0} and twice */
+
 /* ---- memory ------------------------------------------------------------------------------------------------ */
 
 /* Like malloc, calloc, realloc and strdup, but never NULL: out of memory aborts. Freed with free(). */

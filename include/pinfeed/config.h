@@ -14,6 +14,8 @@
 
 #define CONFIG_DEFAULT_FILE "/etc/pinfeed/pinfeed.conf"
 
+struct options;
+
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 
 /* A librdkafka property by its own name; checked by the producer. */
@@ -50,7 +52,8 @@ struct config {
         bool emulate_seeded;            /* after config_finish */
         uint64_t emulate_seed;
 
-        char *replay_group;
+        char *replay_group;             /* after config_finish */
+        bool replay_group_default;      /* after config_finish: it was not set, but made from user_id */
         bool replay_exactly_once;
         unsigned replay_commit_rows;    /* rows in a transaction, about */
         double replay_rate;             /* rows a second of the whole run; 0: unlimited */
@@ -59,36 +62,58 @@ struct config {
         size_t stream_count;
 
         struct config_origins *origins; /* where each setting was set, for errors */
+        struct errors problems;         /* what the functions below have refused, in order */
 };
 
 /* All defaults. Freed with config_free, which wipes Kafka's properties (one may be a password). */
 struct config *config_new(void);
 void config_free(struct config *c);     /* safe on NULL */
 
-/* Reads settings from bytes; `origin` names them in errors (a file's name). ERROR_REFUSED with file, line and the
- * nearest valid name; a value is never echoed. A key set twice in one call is refused; a later call overrides. */
+/* All that read settings go on behind a mistake, and add each one to `problems`; they return -1, with their first one, when
+ * there were any. Mistakes are of class ERROR_REFUSED, those of the command line of class ERROR_USAGE. */
+
+/* Everything that the command line asks for: the file, each --set, config_finish and config_check_streams; and a look
+ * whether the password file is there and others can't read it, if the job needs MySQL. */
+int config_load(struct config *c, const struct options *o, unsigned needs, struct error *e);
+
+/* Reads settings from bytes; `origin` names them in errors (a file's name). Errors name file, line, the nearest valid
+ * name, and a wrong value if it may be shown. A key set twice in one call is refused; a later call overrides. */
 int config_parse(struct config *c, const char *bytes, size_t length, const char *origin, struct error *e);
-/* The same for a file. A missing file is ERROR_REFUSED; returns 1 instead if `may_be_missing`. */
+/* The same for a file. A missing file is refused; returns 1 instead if `may_be_missing`. In a file that others can read
+ * no property of [kafka] may be a secret. */
 int config_read_file(struct config *c, const char *path, bool may_be_missing, struct error *e);
 /* One `SECTION.KEY=VALUE` of the command line (for a stream: `stream NAME.KEY=VALUE`); overrides files. The value is
- * taken as it is: no quotes, no comments. ERROR_REFUSED like config_parse; ERROR_USAGE if it hasn't that form. */
+ * taken as it is: no quotes, no comments. Other users see it, so it may not be a secret. */
 int config_set(struct config *c, const char *assignment, struct error *e);
 
 enum config_needs {                     /* what a job talks to */
         CONFIG_NEEDS_KAFKA = 1,         /* user_id and bootstrap.servers must be set */
         CONFIG_NEEDS_MYSQL = 2,         /* host or socket must be set */
 };
-/* Fills what depends on other settings (topics from user_id, state_dir and password_file from the environment that
- * systemd sets) and checks that what the job needs (enum config_needs, or-ed) is there and that the settings agree
- * with each other. Call once, after everything was read. */
+/* Fills what depends on other settings (topics and the group from user_id, state_dir and password_file from the
+ * environment that systemd sets) and checks that what the job needs (enum config_needs, or-ed) is there and that the
+ * settings agree with each other. Call once, after everything was read. */
 int config_finish(struct config *c, unsigned needs, struct error *e);
 
 /* Where a setting was set ("FILE:LINE", "--set", "$STATE_DIRECTORY"), or "default": for errors about its value.
  * `section` as in the file: "mysql", "kafka", "stream pin". */
 const char *config_origin(const struct config *c, const char *section, const char *key);
 
+/* What may be shown of values is decided by these, for every message. Properties of [kafka] that are never shown; those
+ * among them with which others could sign in. */
+bool config_property_is_hidden(const char *name);
+bool config_property_is_secret(const char *name);
+/* Appends a value in quotes, at most 80 bytes of it and without control characters; nothing when it may hold a password
+ * (there is an @ in it, as in URLs). */
+void config_show_value(const char *value, struct buffer *out);
+
 /* The stream of that name, or NULL. */
 const struct config_stream *config_find_stream(const struct config *c, const char *name);
+
+/* Hands out every setting, in the table's order, and each property of [kafka]: its section as in the file, its value as
+ * text ("": not set), or NULL if that may not be shown, and config_origin. After config_finish. */
+typedef void (*config_show_fn)(void *arg, const char *section, const char *key, const char *value, const char *origin);
+void config_show(const struct config *c, config_show_fn fn, void *arg);
 
 /* Generated from the table: the sample file (every setting, commented out), and the settings part of the manual
  * (mdoc). */
@@ -103,6 +128,7 @@ enum job {
         JOB_CHECK,
         JOB_CREATE_TOPICS,
         JOB_TOKEN,
+        JOB_SHOW_SETTINGS,
         JOB_VERSION,
         JOB_HELP,
 };
@@ -118,10 +144,12 @@ struct options {
         size_t stream_count;
         const char *from, *to;          /* keys, inclusive; NULL: no bound */
         bool restart, dry_run, json;
+        bool verbose;
+        bool raw;                       /* with --token: nothing but the token */
 };
 
-/* ERROR_USAGE, with the nearest option, for unknown options, missing or superfluous values, and options that don't go
- * together; an option's value is never echoed. --help wins over everything, even over mistakes. Freed with
+/* ERROR_USAGE, with the nearest option, for unknown options, arguments that are none, missing or superfluous values, and
+ * options that don't go together; an option's value is never echoed. --help wins over everything, even over mistakes. Freed with
  * options_free (also after a failure: not needed, harmless). */
 int options_parse(int argc, char **argv, struct options *ret, struct error *e);
 void options_free(struct options *o);   /* safe on {0} and twice */
@@ -130,6 +158,9 @@ void options_free(struct options *o);   /* safe on {0} and twice */
 void options_print_help(FILE *f);
 /* The same table for the manual (mdoc). */
 void options_print_manual(FILE *f);
+/* The same table, and that of the settings, for the shells' completion: a file that bash sources, one that zsh autoloads. */
+void options_print_bash(FILE *f);
+void options_print_zsh(FILE *f);
 
 /* Whether the streams that the options name exist (ERROR_USAGE with the nearest one). */
 int config_check_streams(const struct config *c, const struct options *o, struct error *e);

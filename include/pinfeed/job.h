@@ -19,4 +19,11 @@ int job_create_topics(const struct config *config, struct service *service, FILE
 /* Prints a token and where it came from as one JSON object to `out`. */
 int job_token(const struct config *config, struct service *service, FILE *out, struct error *e);
 
+/* Prints every setting in force and where it comes from to `out`: as a configuration file, with the origins as comments,
+ * or as one JSON object. */
+int job_show_settings(const struct config *config, bool json, FILE *out, struct error *e);
+
+/* Prints what is wrong with the settings to `out`, in the form of job_check's JSON object. */
+int job_print_problems(const struct errors *problems, FILE *out, struct error *e);
+
 #endif

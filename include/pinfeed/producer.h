@@ -52,9 +52,13 @@ struct producer_settings {
         void (*identity)(void *arg, char *ret, size_t size);
 };
 
-/* Checks every property without connecting anywhere: unknown names (with the nearest valid one), wrong values (never
- * echoed), those that would break a promise of pinfeed (with the reason). ERROR_REFUSED. */
+/* Checks every property without connecting anywhere: unknown names (with the nearest valid one), wrong values (shown if
+ * config_property_is_hidden doesn't forbid it), brokers that can't be meant, what would break a promise of pinfeed (with
+ * the reason) or give a token away. ERROR_REFUSED, with the first; ERROR_USAGE if that was set by --set. */
 int producer_check_properties(const struct producer_settings *settings, struct error *e);
+
+/* The same, adding all that is wrong to `problems`. */
+void producer_find_problems(const struct producer_settings *settings, struct errors *problems);
 
 /* Whether these properties, with pinfeed's defaults, authenticate by token. */
 bool producer_wants_token(const struct producer_property *properties, size_t count);

@@ -29,6 +29,8 @@ enum session_kind {
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
                  struct error *e);
 void session_done(struct session *s);
+/* Adds what is wrong with [kafka] to the settings' problems; nothing is connected. */
+void session_check_properties(struct config *config);
 /* Everything is verified: READY now. What goes on is the status, whenever nothing is waited for. */
 void session_work(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -42,6 +42,20 @@ int error_stopped(struct error *e) {
         return error_set(e, ERROR_STOPPED, "stopped");
 }
 
+int errors_add(struct errors *all, const struct error *e) {
+        if (!all->list)
+                all->list = mem_zero(ERRORS_KEPT, sizeof *all->list);
+        if (all->count < ERRORS_KEPT)
+                all->list[all->count] = *e;
+        all->count++;
+        return -1;
+}
+
+void errors_free(struct errors *all) {
+        free(all->list);
+        *all = (struct errors) {};
+}
+
 int error_exit_code(const struct error *e) {
         switch (e->class) {
         case ERROR_NONE:

@@ -50,6 +50,7 @@ void config_free(struct config *c) {
         }
         free(c->streams);
         origins_free(c->origins);
+        errors_free(&c->problems);
         free(c);
 }
 
@@ -96,6 +97,7 @@ static int find_stream_place(struct config *c, const char *name, struct place *r
         return 0;
 }
 
+/* `ret->name` is what a setting's place is called; it may be a stream that is added here. */
 static int find_place(struct config *c, const char *name, struct place *ret, struct error *e) {
         const struct settings_section *section;
 
@@ -127,6 +129,19 @@ static void set_property(struct config *c, const char *name, const char *value, 
         p->origin = mem_copy_string(origin);
 }
 
+/* What others can see holds no secret. */
+static int check_secrecy(const struct config *c, const char *key, size_t line, struct error *e) {
+        if (!config_property_is_secret(key) || (line && !c->origins->file_public))
+                return 0;
+        if (!line) {
+                error_set(e, ERROR_REFUSED, "[kafka] %s is a secret, and other users can see a command line", key);
+                return error_hint(e, "Set it in the configuration file, and let nobody else read that.");
+        }
+        error_set(e, ERROR_REFUSED, "[kafka] %s is a secret, and other users can read this file", key);
+        return error_hint(e, "Type: chmod o-rwx %s (the service reads it as a member of the group pinfeed: chgrp pinfeed "
+                          "%s).", c->origins->file, c->origins->file);
+}
+
 /* Stores one setting that stands at `origin` (and, in a file, on `line`). */
 static int set(struct config *c, const struct place *place, const char *key, const char *value, const char *origin,
                size_t line, struct error *e) {
@@ -135,17 +150,19 @@ static int set(struct config *c, const struct place *place, const char *key, con
         const struct setting *s = settings_find(place->section, key);
 
         if (!s && !(is_property && settings_is_name(key)))
-                return settings_refuse_key(place->section, key, e);
+                return settings_refuse_key(place->section, place->name, key, e);
         if (line && earlier && earlier->reading == c->origins->reading) {
                 error_set(e, ERROR_REFUSED, "[%s] %.100s is set twice: on line %zu already", place->name, key,
                           earlier->line);
                 return error_hint(e, "Keep one of the two.");
         }
+        origins_note(c->origins, place->name, key, mem_copy_string(origin), line, !is_property && !*value);
+        if (is_property ? check_secrecy(c, key, line, e) < 0 : setting_assign(s, place->base, value, e) < 0) {
+                c->origins->understood++;
+                return is_property ? -1 : error_prefix(e, "[%s] ", place->name);
+        }
         if (is_property)
                 set_property(c, key, value, origin);
-        else if (setting_assign(s, place->base, value, e) < 0)
-                return error_prefix(e, "[%s] ", place->name);
-        origins_note(c->origins, place->name, key, mem_copy_string(origin), line, !is_property && !*value);
         return 0;
 }
 
@@ -154,17 +171,23 @@ static int set(struct config *c, const struct place *place, const char *key, con
 struct reading {
         struct config *config;
         const char *origin;
+        bool before_sections;           /* it was said that settings stand there */
 };
 
 static int take_item(void *arg, const struct ini_item *item, struct error *e) {
-        const struct reading *r = arg;
+        struct reading *r = arg;
         _cleanup_free_ char *origin = NULL;
         struct place place;
 
-        if (!item->section)
-                return settings_refuse_key(NULL, item->key, e);
+        if (!item->section) {
+                bool said = r->before_sections;
+
+                r->before_sections = true;
+                return said ? 0 : settings_refuse_key(NULL, NULL, item->key, e);
+        }
+        /* A section that isn't one is refused where it begins. */
         if (find_place(r->config, item->section, &place, e) < 0)
-                return -1;
+                return item->key ? 0 : -1;
         if (!item->key)
                 return 0;
         origin = mem_format("%s:%zu", r->origin, item->line);
@@ -172,10 +195,12 @@ static int take_item(void *arg, const struct ini_item *item, struct error *e) {
 }
 
 int config_parse(struct config *c, const char *bytes, size_t length, const char *origin, struct error *e) {
-        struct reading r = { c, origin };
+        struct reading r = { c, origin, false };
+        size_t before = c->problems.count;
 
         c->origins->reading++;
-        return ini_parse(bytes, length, origin, take_item, &r, e);
+        ini_parse(bytes, length, origin, take_item, &r, &c->problems);
+        return config_first_problem(c, before, e);
 }
 
 static int refuse_file(const char *path, int cause, struct error *e) {
@@ -183,8 +208,8 @@ static int refuse_file(const char *path, int cause, struct error *e) {
                 return error_set(e, ERROR_REFUSED, "the configuration %s is larger than 16 MiB", path);
         error_set(e, ERROR_REFUSED, "can't read the configuration %s: %s", path, strerror(cause));
         if (cause == ENOENT)
-                error_hint(e, "Copy the sample, pinfeed.conf.sample, there and fill it in, or name another file with "
-                              "--config=FILE.");
+                error_hint(e, "Copy the sample, %s, there and fill it in, or name another file with --config=FILE.",
+                           config_sample_path());
         if (cause == EACCES)
                 error_hint(e, "The user that pinfeed runs as must be able to read it; the file holds no secrets.");
         return -1;
@@ -195,22 +220,25 @@ int config_read_file(struct config *c, const char *path, bool may_be_missing, st
         int cause = file_read(path, FILE_NAMED, FILE_MOST_BYTES, &b) < 0 ? errno : 0;
 
         c->origins->file_missing = cause == ENOENT;
-        if (cause != 0 && !(cause == ENOENT && may_be_missing))
-                return refuse_file(path, cause, e);
+        if (cause != 0 && !(cause == ENOENT && may_be_missing)) {
+                refuse_file(path, cause, e);
+                return errors_add(&c->problems, e);
+        }
         free(c->origins->file);
         c->origins->file = mem_copy_string(path);
+        c->origins->file_public = config_file_is_public(path);
         return cause == ENOENT ? 1 : config_parse(c, b.data, b.length, path, e);
 }
 
 /* ---- the command line ---- */
 
-int config_set(struct config *c, const char *assignment, struct error *e) {
+static int set_assignment(struct config *c, const char *assignment, struct error *e) {
         const char *dot = strchr(assignment, '.'), *equals = strchr(assignment, '=');
         _cleanup_free_ char *section = NULL, *key = NULL;
         struct place place;
 
         if (!dot || !equals || dot > equals || dot == assignment || dot + 1 == equals) {
-                error_set(e, ERROR_USAGE, "--set wants SECTION.KEY=VALUE");
+                error_set(e, ERROR_REFUSED, "--set wants SECTION.KEY=VALUE");
                 return error_hint(e, "For example --set=emulate.rate=10 or --set='stream pin.topic=test'.");
         }
         section = mem_copy_bytes(assignment, (size_t) (dot - assignment));
@@ -219,4 +247,26 @@ int config_set(struct config *c, const char *assignment, struct error *e) {
         if (find_place(c, section, &place, e) < 0 || set(c, &place, key, equals + 1, "--set", 0, e) < 0)
                 return error_prefix(e, "--set: ");
         return 0;
+}
+
+int config_set(struct config *c, const char *assignment, struct error *e) {
+        if (set_assignment(c, assignment, e) == 0)
+                return 0;
+        e->class = ERROR_USAGE;
+        return errors_add(&c->problems, e);
+}
+
+int config_load(struct config *c, const struct options *o, unsigned needs, struct error *e) {
+        if (config_read_file(c, o->config_file, !o->config_file_named, e) < 0 && !c->origins->file)
+                return -1;
+        for (size_t i = 0; i < o->set_count; i++)
+                config_set(c, o->sets[i], e);
+        if (o->verbose)
+                config_set(c, "pinfeed.log_level=debug", e);
+        config_finish(c, needs, e);
+        if (needs & CONFIG_NEEDS_MYSQL)
+                config_check_password_file(c);
+        if (config_check_streams(c, o, e) < 0)
+                errors_add(&c->problems, e);
+        return config_first_problem(c, 0, e);
 }

@@ -17,6 +17,8 @@ struct config_origins {
         unsigned reading;               /* the current one */
         char *file;                     /* the last one that was read, or NULL */
         bool file_missing;              /* which was allowed */
+        bool file_public;               /* others may read it */
+        size_t understood;              /* of the problems, those that don't hide which setting was meant */
 };
 
 /* NULL: never set. */
@@ -27,6 +29,17 @@ void origins_free(struct config_origins *o);
 
 /* Text as mdoc takes it: one sentence a line, no macro at the start of one, backslashes escaped. */
 void config_print_mdoc_text(FILE *f, const char *text);
+
+/* Where the sample lies: a path, or where nothing was installed its name. */
+const char *config_sample_path(void);
+/* Whether a regular file can be read by others than its owner and group. */
+bool config_file_is_public(const char *path);
+
+/* After config_finish: adds a problem when the password file isn't there, or others may read it. */
+void config_check_password_file(struct config *c);
+
+/* 0 when there are no more than `before` problems; else -1, with the first of those beyond. */
+int config_first_problem(const struct config *c, size_t before, struct error *e);
 
 /* NULL: not set. */
 const struct config_property *config_find_property(const struct config *c, const char *name);

@@ -1,46 +1,83 @@
 /* What can only be said when everything was read. */
 #include "config/config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TOPIC_MOST_BYTES = 249 };
 
-static const char *property(const struct config *c, const char *name) {
-        const struct config_property *p = config_find_property(c, name);
+#ifndef PINFEED_DOCDIR
+#define PINFEED_DOCDIR "/usr/local/share/doc/pinfeed"
+#endif
 
-        return p && *p->value ? p->value : NULL;
+const char *config_sample_path(void) {
+        static const char *const paths[] = {
+                PINFEED_DOCDIR "/pinfeed.conf.sample", "/usr/local/share/doc/pinfeed/pinfeed.conf.sample",
+                "/usr/share/doc/pinfeed/pinfeed.conf.sample",
+        };
+
+        for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+                if (access(paths[i], F_OK) == 0)
+                        return paths[i];
+        return "pinfeed.conf.sample (make manual makes it)";
 }
 
-/* A setting that must be set isn't: maybe because the whole file is missing. */
-static int refuse_unset(const struct config *c, const char *setting, const char *hint, struct error *e) {
-        error_set(e, ERROR_REFUSED, "%s isn't set", setting);
-        if (c->origins->file && c->origins->file_missing)
-                return error_hint(e, "There is no file %.200s: copy the sample, pinfeed.conf.sample, there and fill it in. %s",
-                                  c->origins->file, hint);
-        return error_hint(e, "%s", hint);
+bool config_file_is_public(const char *path) {
+        struct stat file;
+
+        return stat(path, &file) == 0 && S_ISREG(file.st_mode) && file.st_mode & S_IROTH;
 }
 
-static int check_kafka(const struct config *c, struct error *e) {
+/* A setting that must be set isn't: maybe because the whole file is missing. Nothing is said when it was tried: on a line
+ * that could not be understood, or with a wrong value. */
+static void refuse_unset(struct config *c, const char *section, const char *key, const char *hint) {
+        const struct config_origin *tried = origins_find(c->origins, section, key);
+        struct error e;
+
+        if (c->problems.count > c->origins->understood
+            || (tried && !tried->unset && strcmp(section, "kafka") != 0))
+                return;
+        error_set(&e, ERROR_REFUSED, "[%s] %s isn't set", section, key);
+        if (c->origins->file && c->origins->file_missing) {
+                c->origins->file_missing = false;               /* said once */
+                error_hint(&e, "There is no file %.200s: copy the sample, %s, there and fill it in. %s", c->origins->file,
+                           config_sample_path(), hint);
+        } else
+                error_hint(&e, "%s", hint);
+        errors_add(&c->problems, &e);
+        c->origins->understood++;
+}
+
+/* Also by a name that is misspelt: the producer's check of all names answers that. */
+static bool names_brokers(const struct config *c) {
+        static const char *const names[] = { "bootstrap.servers", "metadata.broker.list" };
+
+        for (size_t i = 0; i < c->kafka_count; i++)
+                if (*c->kafka[i].value && text_nearest(c->kafka[i].name, names, 2))
+                        return true;
+        return false;
+}
+
+static void check_kafka(struct config *c) {
         if (!c->user_id)
-                return refuse_unset(c, "[pinfeed] user_id",
-                                    "Set it to your UserId, such as 0ac1babf620d: the part before the dot in the names of "
-                                    "your topics (<UserId>.pin), and the name of your IAM user.", e);
-        if (!property(c, "bootstrap.servers") && !property(c, "metadata.broker.list"))
-                return refuse_unset(c, "[kafka] bootstrap.servers",
-                                    "Set it to the brokers of your cluster. In the MSK console, open the cluster, choose "
-                                    "\"View client information\", and copy the private endpoint for IAM: host names "
-                                    "ending in :9098, separated by commas.", e);
-        return 0;
+                refuse_unset(c, "pinfeed", "user_id",
+                             "Set it to your UserId, such as 0ac1babf620d: the part before the dot in the names of "
+                             "your topics (<UserId>.pin), and the name of your IAM user.");
+        if (!names_brokers(c))
+                refuse_unset(c, "kafka", "bootstrap.servers",
+                             "Set it to the brokers of your cluster. In the MSK console, open the cluster, choose "
+                             "\"View client information\", and copy the private endpoint for IAM: host names "
+                             "ending in :9098, separated by commas.");
 }
 
-static int check_mysql(const struct config *c, struct error *e) {
-        if (c->mysql_host || c->mysql_socket)
-                return 0;
-        return refuse_unset(c, "[mysql] host",
-                            "Set it to your database server: for RDS, the Endpoint that the RDS console shows under "
-                            "\"Connectivity & security\"; 127.0.0.1 for one on this machine.", e);
+static void check_mysql(struct config *c) {
+        if (!c->mysql_host && !c->mysql_socket)
+                refuse_unset(c, "mysql", "host",
+                             "Set it to your database server: for RDS, the Endpoint that the RDS console shows under "
+                             "\"Connectivity & security\"; 127.0.0.1 for one on this machine.");
 }
 
 /* ---- what systemd provides ---- */
@@ -90,6 +127,25 @@ static void fill_password_file(struct config *c) {
                 take_password_file(c, ".", 1, c->origins->file);
 }
 
+/* What is set there and is no file may be the password itself. */
+void config_check_password_file(struct config *c) {
+        const char *path = c->mysql_password_file, *origin = config_origin(c, "mysql", "password_file");
+        struct error e;
+
+        if (!path || (access(path, F_OK) == 0 && !config_file_is_public(path)))
+                return;
+        if (access(path, F_OK) < 0) {
+                error_set(&e, strcmp(origin, "--set") == 0 ? ERROR_USAGE : ERROR_REFUSED,
+                          "%s: [mysql] password_file names no file that can be found: %s", origin, strerror(errno));
+                error_hint(&e, "What is set isn't shown, as it may be the password itself: that belongs into a file that only "
+                               "root can read, such as /etc/pinfeed/mysql-password, and this setting is the file's path.");
+        } else {
+                error_set(&e, ERROR_REFUSED, "other users can read the password in %s", path);
+                error_hint(&e, "Type: chmod o-rwx %s", path);
+        }
+        errors_add(&c->problems, &e);
+}
+
 /* ---- streams ---- */
 
 static const struct settings_stream *find_standard(const char *name) {
@@ -131,29 +187,36 @@ static int finish_stream(const struct config *c, struct config_stream *s, struct
         return 0;
 }
 
-static int check_topics_differ(const struct config *c, struct error *e) {
+static void check_topics_differ(struct config *c) {
         for (size_t i = 0; i < c->stream_count; i++)
                 for (size_t j = 0; j < i; j++) {
                         const struct config_stream *a = &c->streams[j], *b = &c->streams[i];
+                        struct error e;
 
                         if (!a->topic || !b->topic || strcmp(a->topic, b->topic) != 0)
                                 continue;
-                        error_set(e, ERROR_REFUSED, "the streams %s and %s have the same topic", a->name, b->name);
-                        return error_hint(e, "Each stream needs a topic of its own: its readers expect one kind of row.");
+                        error_set(&e, ERROR_REFUSED, "the streams %s and %s have the same topic", a->name, b->name);
+                        error_hint(&e, "Each stream needs a topic of its own: its readers expect one kind of row.");
+                        errors_add(&c->problems, &e);
                 }
-        return 0;
 }
 
 int config_finish(struct config *c, unsigned needs, struct error *e) {
-        if (needs & CONFIG_NEEDS_KAFKA && check_kafka(c, e) < 0)
-                return -1;
-        if (needs & CONFIG_NEEDS_MYSQL && check_mysql(c, e) < 0)
-                return -1;
+        size_t before = c->problems.count;
+
+        if (needs & CONFIG_NEEDS_KAFKA)
+                check_kafka(c);
+        if (needs & CONFIG_NEEDS_MYSQL)
+                check_mysql(c);
         fill_state_dir(c);
         fill_password_file(c);
         c->emulate_seeded = strcmp(config_origin(c, "emulate", "seed"), "default") != 0;
+        c->replay_group_default = !c->replay_group;
+        if (!c->replay_group && c->user_id)
+                c->replay_group = mem_format("pinfeed.%s", c->user_id);
         for (size_t i = 0; i < c->stream_count; i++)
                 if (finish_stream(c, &c->streams[i], e) < 0)
-                        return -1;
-        return check_topics_differ(c, e);
+                        errors_add(&c->problems, e);
+        check_topics_differ(c);
+        return config_first_problem(c, before, e);
 }

@@ -12,6 +12,7 @@ struct parser {
         void *arg;
         struct buffer section, key, value;
         bool in_section;
+        bool lost;              /* below a section line that can't be read */
         size_t line;
 };
 
@@ -62,6 +63,7 @@ static int parse_section(struct parser *p, struct span line, struct error *e) {
         const char *close = find_before_comment(line.at, line.end, ']');
         struct span name = { line.at + 1, close }, rest = { close ? close + 1 : NULL, line.end };
 
+        p->lost = true;
         if (!close) {
                 refuse(e, "a section's name isn't closed");
                 return error_hint(e, "Write [section], or [stream NAME].");
@@ -74,6 +76,7 @@ static int parse_section(struct parser *p, struct span line, struct error *e) {
         trim(&name);
         text(&p->section, name);
         p->in_section = true;
+        p->lost = false;
         return deliver(p, NULL, NULL, e);
 }
 
@@ -157,38 +160,41 @@ static int parse_line(struct parser *p, struct span line, struct error *e) {
         trim(&line);
         if (line.at == line.end || *line.at == '#' || *line.at == ';')
                 return 0;
-        return *line.at == '[' ? parse_section(p, line, e) : parse_setting(p, line, e);
+        if (*line.at == '[')
+                return parse_section(p, line, e);
+        return p->lost ? 0 : parse_setting(p, line, e);
 }
 
-static int parse_lines(struct parser *p, struct span file, struct error *e) {
+static void parse_lines(struct parser *p, struct span file, const char *origin, struct errors *problems) {
         while (file.at < file.end) {
                 const char *newline = memchr(file.at, '\n', (size_t) (file.end - file.at));
                 struct span line = { file.at, newline ? newline : file.end };
+                struct error e;
 
                 p->line++;
                 file.at = newline ? newline + 1 : file.end;
                 if (line.at < line.end && line.end[-1] == '\r')
                         line.end--;
-                if (parse_line(p, line, e) < 0)
-                        return -1;
+                if (parse_line(p, line, &e) < 0) {
+                        error_prefix(&e, "%s:%zu: ", origin, p->line);
+                        errors_add(problems, &e);
+                }
         }
-        return 0;
 }
 
-int ini_parse(const char *bytes, size_t length, const char *origin, ini_fn fn, void *arg, struct error *e) {
-        struct parser p = { .fn = fn, .arg = arg };
+static void parser_free(struct parser *p) {
+        buffer_wipe_and_free(&p->value);
+        buffer_wipe_and_free(&p->key);
+        buffer_wipe_and_free(&p->section);
+}
+
+void ini_parse(const char *bytes, size_t length, const char *origin, ini_fn fn, void *arg, struct errors *problems) {
+        _cleanup_(parser_free) struct parser p = { .fn = fn, .arg = arg };
         struct span file = { bytes, bytes + length };
-        int r;
 
         if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
                 file.at += 3;
         /* Room for the longest value beforehand: a buffer that grows leaves copies behind. */
         buffer_reserve(&p.value, length + 1);
-        r = parse_lines(&p, file, e);
-        if (r < 0)
-                error_prefix(e, "%s:%zu: ", origin, p.line);
-        buffer_wipe_and_free(&p.value);
-        buffer_wipe_and_free(&p.key);
-        buffer_wipe_and_free(&p.section);
-        return r;
+        parse_lines(&p, file, origin, problems);
 }

@@ -17,11 +17,12 @@ struct ini_item {
         size_t line;            /* from 1 */
 };
 
-/* The item is valid during the call only. An error ends the parsing; its words get "ORIGIN:LINE: " put in front. */
+/* The item is valid during the call only. An error's words get "ORIGIN:LINE: " put in front; parsing goes on. */
 typedef int (*ini_fn)(void *arg, const struct ini_item *item, struct error *e);
 
-/* Hands each section and each setting to `fn`, in order. What was read is wiped afterwards: it may be a secret. Errors
- * (ERROR_REFUSED) name origin and line and never echo a value. */
-int ini_parse(const char *bytes, size_t length, const char *origin, ini_fn fn, void *arg, struct error *e);
+/* Hands each section and each setting to `fn`, in order; what stands below a section line that can't be read is passed
+ * over. What was read is wiped afterwards: it may be a secret. All errors (ERROR_REFUSED) are collected; they name
+ * origin and line, and the parser's own never echo a value. */
+void ini_parse(const char *bytes, size_t length, const char *origin, ini_fn fn, void *arg, struct errors *problems);
 
 #endif

@@ -62,7 +62,7 @@ bool settings_is_name(const char *name) {
 int settings_refuse_section(const char *name, struct error *e) {
         const char *names[MOST_NAMES], *nearest;
         char buffer[64];
-        struct buffer list = {};
+        _cleanup_buffer_ struct buffer list = {};
         size_t count = 0;
 
         for (const struct settings_section *s = settings_sections; s->name; s++) {
@@ -78,7 +78,6 @@ int settings_refuse_section(const char *name, struct error *e) {
                 error_hint(e, "Did you mean %s?", bracketed(nearest, buffer));
         else
                 error_hint(e, "The sections are %s.", buffer_string(&list));
-        buffer_free(&list);
         return -1;
 }
 
@@ -108,30 +107,26 @@ static const char *find_advice(const char *key) {
 }
 
 static void hint_keys_of(const char *section, struct error *e) {
-        struct buffer list = {};
+        _cleanup_buffer_ struct buffer list = {};
         char buffer[64];
 
         for (const struct setting *s = settings; s->section; s++)
                 if (strcmp(s->section, section) == 0)
                         buffer_printf(&list, "%s%s", list.length ? ", " : "", s->key);
         error_hint(e, "The settings of %s are %s.", bracketed(section, buffer), buffer_string(&list));
-        buffer_free(&list);
 }
 
 /* Says where else a setting of exactly this name belongs. */
 static bool hint_other_sections(const char *key, struct error *e) {
-        struct buffer list = {};
+        _cleanup_buffer_ struct buffer list = {};
         char buffer[64];
-        bool found;
 
         for (const struct setting *s = settings; s->section; s++)
                 if (strcmp(s->key, key) == 0)
                         buffer_printf(&list, "%s%s", list.length ? " or " : "", bracketed(s->section, buffer));
         if (list.length)
                 error_hint(e, "%s belongs in %s.", key, buffer_string(&list));
-        found = list.length > 0;
-        buffer_free(&list);
-        return found;
+        return list.length > 0;
 }
 
 static void hint_key(const char *section, const char *key, struct error *e) {
@@ -155,15 +150,13 @@ static void hint_key(const char *section, const char *key, struct error *e) {
                 error_hint(e, "Settings stand below the [section] that they belong to.");
 }
 
-int settings_refuse_key(const char *section, const char *key, struct error *e) {
-        char buffer[64];
-
+int settings_refuse_key(const char *section, const char *name, const char *key, struct error *e) {
         if (!settings_is_name(key)) {
                 error_set(e, ERROR_REFUSED, "a setting's name may hold letters, digits, and . _ - only");
                 return error_hint(e, "Write KEY = VALUE, each setting on a line of its own.");
         }
         if (section)
-                error_set(e, ERROR_REFUSED, "there is no setting %s in %s", key, bracketed(section, buffer));
+                error_set(e, ERROR_REFUSED, "there is no setting %s in [%s]", key, name);
         else
                 error_set(e, ERROR_REFUSED, "%s stands before the first [section]", key);
         hint_key(section, key, e);

@@ -1,51 +1,44 @@
-/* The command line: one table, from which come the parser, --help and the manual. */
-#include "config/config.h"
+/* The command line: one table, from which come the parser, --help, the manual and the completion. */
+#include "config/options.h"
 
 #include <string.h>
 
-enum option_kind {
-        OPTION_JOB,             /* chooses what is done */
-        OPTION_TEXT,            /* --name=VALUE, once */
-        OPTION_SET,             /* --set */
-        OPTION_STREAMS,         /* --streams */
-        OPTION_FLAG,
-};
-
-static const struct option {
-        const char *name;       /* without -- */
-        const char *value;      /* the value's name in the help; NULL: takes none */
-        enum option_kind kind;
-        enum job job;           /* of a job option; for others the job that they go with, JOB_EMULATE: any */
-        size_t offset;          /* into struct options */
-        const char *help;       /* sentences */
-} options[] = {
-        { "replay", NULL, OPTION_JOB, JOB_REPLAY, 0,
+const struct option options_table[OPTIONS] = {
+        { "replay", 0, NULL, OPTION_JOB, JOB_REPLAY, 0, 0,
           "Send every row of the tables once, from where the last replay came to, and end." },
-        { "check", NULL, OPTION_JOB, JOB_CHECK, 0,
+        { "check", 0, NULL, OPTION_JOB, JOB_CHECK, 0, 0,
           "Check settings, credentials, database and cluster, say what is wrong, and send nothing." },
-        { "create-topics", NULL, OPTION_JOB, JOB_CREATE_TOPICS, 0, "Create the topics that are missing, and end." },
-        { "token", NULL, OPTION_JOB, JOB_TOKEN, 0,
+        { "create-topics", 0, NULL, OPTION_JOB, JOB_CREATE_TOPICS, 0, 0, "Create the topics that are missing, and end." },
+        { "token", 0, NULL, OPTION_JOB, JOB_TOKEN, 0, 0,
           "Print a token for Amazon MSK, as JSON. Needs no configuration file." },
-        { "version", NULL, OPTION_JOB, JOB_VERSION, 0, "Print the version." },
-        { "help", NULL, OPTION_JOB, JOB_HELP, 0, "Print this." },
+        { "show-settings", 0, NULL, OPTION_JOB, JOB_SHOW_SETTINGS, 0, 0,
+          "Print the settings in force, and where each comes from. Secrets are left out." },
+        { "version", 'V', NULL, OPTION_JOB, JOB_VERSION, 0, 0, "Print the version." },
+        { "help", 'h', NULL, OPTION_JOB, JOB_HELP, 0, 0, "Print this." },
 
-        { "config", "FILE", OPTION_TEXT, JOB_EMULATE, offsetof(struct options, config_file),
+        { "config", 'c', "FILE", OPTION_TEXT, 0, 0, offsetof(struct options, config_file),
           "Read the settings from FILE, instead of " CONFIG_DEFAULT_FILE "." },
-        { "set", "SECTION.KEY=VALUE", OPTION_SET, JOB_EMULATE, 0,
+        { "set", 0, "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0,
           "Change one setting for this run, such as --set=emulate.rate=10. May be given several times. "
           "Not for secrets: other users can see it." },
-        { "json", NULL, OPTION_FLAG, JOB_CHECK, offsetof(struct options, json), "Print the result of --check as JSON." },
-        { "streams", "NAME,NAME", OPTION_STREAMS, JOB_REPLAY, 0, "Replay these streams only, such as --streams=pin,geo." },
-        { "from", "KEY", OPTION_TEXT, JOB_REPLAY, offsetof(struct options, from),
+        { "verbose", 'v', NULL, OPTION_FLAG, 0, 0, offsetof(struct options, verbose),
+          "Show more messages, as --set=pinfeed.log_level=debug does." },
+        { "json", 0, NULL, OPTION_FLAG, 0, WITH(JOB_CHECK) | WITH(JOB_SHOW_SETTINGS) | WITH(JOB_REPLAY),
+          offsetof(struct options, json),
+          "Print the result as JSON: with --check, --show-settings and --replay. Wrong settings are printed so, too." },
+        { "streams", 0, "NAME,NAME", OPTION_STREAMS, 0, WITH(JOB_REPLAY), 0,
+          "Replay these streams only, such as --streams=pin,geo." },
+        { "from", 0, "KEY", OPTION_TEXT, 0, WITH(JOB_REPLAY), offsetof(struct options, from),
           "Replay rows from this key on, itself included." },
-        { "to", "KEY", OPTION_TEXT, JOB_REPLAY, offsetof(struct options, to), "Replay rows up to this key, itself included." },
-        { "restart", NULL, OPTION_FLAG, JOB_REPLAY, offsetof(struct options, restart),
+        { "to", 0, "KEY", OPTION_TEXT, 0, WITH(JOB_REPLAY), offsetof(struct options, to),
+          "Replay rows up to this key, itself included." },
+        { "restart", 0, NULL, OPTION_FLAG, 0, WITH(JOB_REPLAY), offsetof(struct options, restart),
           "Replay from the beginning, forgetting how far the last replay came." },
-        { "dry-run", NULL, OPTION_FLAG, JOB_REPLAY, offsetof(struct options, dry_run),
+        { "dry-run", 0, NULL, OPTION_FLAG, 0, WITH(JOB_REPLAY), offsetof(struct options, dry_run),
           "Print what a replay would send, as JSON, and send nothing." },
+        { "raw", 0, NULL, OPTION_FLAG, 0, WITH(JOB_TOKEN), offsetof(struct options, raw),
+          "Print the token alone, without JSON around it." },
 };
-
-enum { OPTIONS = sizeof options / sizeof *options, WIDTH = 79, HELP_COLUMN = 26 };
 
 /* ---- parsing ---- */
 
@@ -57,8 +50,8 @@ struct parsing {
 
 static const struct option *find_option(const char *name, size_t length) {
         for (size_t i = 0; i < OPTIONS; i++)
-                if (strlen(options[i].name) == length && memcmp(options[i].name, name, length) == 0)
-                        return &options[i];
+                if (strlen(options_table[i].name) == length && memcmp(options_table[i].name, name, length) == 0)
+                        return &options_table[i];
         return NULL;
 }
 
@@ -66,21 +59,25 @@ static const struct option *nearest_option(const char *name) {
         const char *names[OPTIONS], *nearest;
 
         for (size_t i = 0; i < OPTIONS; i++)
-                names[i] = options[i].name;
+                names[i] = options_table[i].name;
         nearest = text_nearest(name, names, OPTIONS);
         return nearest ? find_option(nearest, strlen(nearest)) : NULL;
 }
 
-/* What stands behind a = may be a secret: only names of options are repeated. */
-static int refuse_unknown(const char *argument, struct error *e) {
+/* `argument` follows `before`, or is the first one: NULL. What stands behind a = may be a secret: only what is in front
+ * of it is repeated. */
+static int refuse_unknown(const char *argument, const char *before, struct error *e) {
         size_t dashes = strspn(argument, "-");
         _cleanup_free_ char *name = mem_copy_bytes(argument + dashes, strcspn(argument + dashes, "="));
         const struct option *nearest = nearest_option(name);
+        const char *equals = before ? strchr(before, '=') : NULL;
 
         if (dashes)
                 error_set(e, ERROR_USAGE, "there is no option %.*s%.60s", dashes > 1 ? 2 : 1, "--", name);
         else
-                error_set(e, ERROR_USAGE, "there is an argument that isn't an option");
+                error_set(e, ERROR_USAGE, "'%.60s' is not an option", name);
+        if (!dashes && before && strchr(before, '.') && (!equals || !equals[1] || strncmp(before, "--set=", 6) == 0))
+                return error_hint(e, "SECTION.KEY=VALUE is one word: quote it, or leave out the blanks around the =.");
         if (nearest)
                 return error_hint(e, "Did you mean --%s?", nearest->name);
         return error_hint(e, "pinfeed --help lists the options.");
@@ -135,7 +132,7 @@ static int take_streams(struct options *o, const char *list, struct error *e) {
 
 static int take_option(struct parsing *p, const struct option *option, const char *value, struct error *e) {
         void *at = (char *) p->options + option->offset;
-        bool *seen = &p->seen[option - options];
+        bool *seen = &p->seen[option - options_table];
 
         if (*seen && (option->kind == OPTION_TEXT || option->kind == OPTION_STREAMS))
                 return error_set(e, ERROR_USAGE, "--%s is given twice", option->name);
@@ -158,16 +155,29 @@ static int take_option(struct parsing *p, const struct option *option, const cha
         return 0;
 }
 
+/* The option that an argument is, or NULL; `ret_value`: what it brings along, behind a = or behind its letter. */
+static const struct option *recognize(const char *argument, const char **ret_value) {
+        const char *equals = strchr(argument, '=');
+
+        if (strncmp(argument, "--", 2) == 0) {
+                *ret_value = equals ? equals + 1 : NULL;
+                return find_option(argument + 2, strcspn(argument + 2, "="));
+        }
+        for (size_t i = 0; *argument == '-' && argument[1] && i < OPTIONS; i++)
+                if (options_table[i].letter == argument[1] && (!argument[2] || options_table[i].value)) {
+                        *ret_value = argument[2] ? argument + 2 : NULL;
+                        return &options_table[i];
+                }
+        return NULL;
+}
+
 /* Takes the option at argv[*at]; its value may be the next argument. */
 static int take_argument(struct parsing *p, int argc, char **argv, int *at, struct error *e) {
-        const char *argument = argv[*at], *equals = strchr(argument, '=');
-        const char *value = equals ? equals + 1 : NULL;
-        const struct option *option = NULL;
+        const char *value;
+        const struct option *option = recognize(argv[*at], &value);
 
-        if (strncmp(argument, "--", 2) == 0)
-                option = find_option(argument + 2, strcspn(argument + 2, "="));
         if (!option)
-                return refuse_unknown(argument, e);
+                return refuse_unknown(argv[*at], *at > 1 ? argv[*at - 1] : NULL, e);
         if (option->value && !value && *at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
                 value = argv[++*at];
         if (option->value ? !value || !*value : value != NULL)
@@ -175,22 +185,23 @@ static int take_argument(struct parsing *p, int argc, char **argv, int *at, stru
         return take_option(p, option, value, e);
 }
 
-static const char *job_name(enum job job) {
+/* "--check, --replay" */
+static void list_jobs(unsigned with, struct buffer *out) {
         for (size_t i = 0; i < OPTIONS; i++)
-                if (options[i].kind == OPTION_JOB && options[i].job == job)
-                        return options[i].name;
-        return "";
+                if (options_table[i].kind == OPTION_JOB && with & WITH(options_table[i].job))
+                        buffer_printf(out, "%s--%s", out->length ? ", " : "", options_table[i].name);
 }
 
 /* Refuses options that go with another job than the chosen one. */
 static int check_companions(const struct parsing *p, struct error *e) {
         for (size_t i = 0; i < OPTIONS; i++) {
-                const struct option *option = &options[i];
+                _cleanup_buffer_ struct buffer jobs = {};
+                const struct option *option = &options_table[i];
 
-                if (!p->seen[i] || option->kind == OPTION_JOB || option->job == JOB_EMULATE
-                    || option->job == p->options->job)
+                if (!p->seen[i] || !option->with || option->with & WITH(p->options->job))
                         continue;
-                return error_set(e, ERROR_USAGE, "--%s goes with --%s only", option->name, job_name(option->job));
+                list_jobs(option->with, &jobs);
+                return error_set(e, ERROR_USAGE, "--%s goes with %s only", option->name, buffer_string(&jobs));
         }
         return 0;
 }
@@ -235,8 +246,8 @@ void options_free(struct options *o) {
 }
 
 static int refuse_stream(const struct config *c, const char *name, struct error *e) {
-        const char **names = mem_alloc(c->stream_count * sizeof *names);
-        struct buffer list = {};
+        _cleanup_free_ const char **names = mem_alloc(c->stream_count * sizeof *names);
+        _cleanup_buffer_ struct buffer list = {};
         const char *nearest;
 
         for (size_t i = 0; i < c->stream_count; i++) {
@@ -249,8 +260,6 @@ static int refuse_stream(const struct config *c, const char *name, struct error 
                 error_hint(e, "Did you mean %s?", nearest);
         else
                 error_hint(e, "The streams are %.500s.", buffer_string(&list));
-        buffer_free(&list);
-        free(names);
         return -1;
 }
 
@@ -259,82 +268,4 @@ int config_check_streams(const struct config *c, const struct options *o, struct
                 if (!config_find_stream(c, o->streams[i]))
                         return refuse_stream(c, o->streams[i], e);
         return 0;
-}
-
-/* ---- help ---- */
-
-/* Text from column HELP_COLUMN on, broken before column WIDTH; the cursor stands in column `at`. */
-static void print_wrapped(FILE *f, size_t at, const char *text) {
-        if (at + 2 > HELP_COLUMN) {
-                fputc('\n', f);
-                at = 0;
-        }
-        fprintf(f, "%*s", (int) (HELP_COLUMN - at), "");
-        at = HELP_COLUMN;
-        while (*text) {
-                size_t length = strcspn(text, " ");
-
-                if (at > HELP_COLUMN && at + 1 + length > WIDTH) {
-                        fprintf(f, "\n%*s", HELP_COLUMN, "");
-                        at = HELP_COLUMN;
-                }
-                at += (size_t) fprintf(f, "%s%.*s", at > HELP_COLUMN ? " " : "", (int) length, text);
-                text += length + strspn(text + length, " ");
-        }
-        fputc('\n', f);
-}
-
-static void print_help_option(FILE *f, const struct option *o) {
-        int n = fprintf(f, "  --%s%s%s", o->name, o->value ? "=" : "", o->value ? o->value : "");
-
-        print_wrapped(f, (size_t) n, o->help);
-}
-
-/* Those of a job option, or the companions of a job. */
-static bool is_listed(const struct option *o, bool jobs, enum job companion_of) {
-        return jobs ? o->kind == OPTION_JOB : o->kind != OPTION_JOB && o->job == companion_of;
-}
-
-static const struct group {
-        const char *title;
-        bool jobs;
-        enum job companion_of;
-} groups[] = {
-        { "Jobs (without one, posts are sent until it is stopped)", true, 0 },
-        { "Settings", false, JOB_EMULATE },
-        { "With --check", false, JOB_CHECK },
-        { "With --replay", false, JOB_REPLAY },
-};
-
-void options_print_help(FILE *f) {
-        fputs("Usage: pinfeed [JOB] [OPTION]...\n"
-              "\n"
-              "Sends rows from MySQL to Kafka (Amazon MSK): random posts, as a daemon, or\n"
-              "every row once. Settings are in " CONFIG_DEFAULT_FILE ".\n", f);
-        for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-                fprintf(f, "\n%s:\n", groups[g].title);
-                for (size_t i = 0; i < OPTIONS; i++)
-                        if (is_listed(&options[i], groups[g].jobs, groups[g].companion_of))
-                                print_help_option(f, &options[i]);
-        }
-        fputs("\nExit status: 0 done; 1 failed, trying again may help; 2 wrong usage;\n"
-              "3 another instance took over; 78 wrong settings or refused permission.\n"
-              "\nTo begin: pinfeed --check. The manual: man pinfeed, man pinfeed.conf.\n", f);
-}
-
-/* "--" in mdoc is a flag named "-name". */
-void options_print_manual(FILE *f) {
-        for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-                fprintf(f, ".Ss %s\n.Bl -tag -width Ds\n", groups[g].title);
-                for (size_t i = 0; i < OPTIONS; i++) {
-                        const struct option *o = &options[i];
-
-                        if (!is_listed(o, groups[g].jobs, groups[g].companion_of))
-                                continue;
-                        fprintf(f, ".It Fl Fl %s%s%s\n", o->name, o->value ? " Ns = Ns Ar " : "",
-                                o->value ? o->value : "");
-                        config_print_mdoc_text(f, o->help);
-                }
-                fputs(".El\n", f);
-        }
 }

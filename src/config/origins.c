@@ -45,6 +45,13 @@ void origins_free(struct config_origins *o) {
         free(o);
 }
 
+int config_first_problem(const struct config *c, size_t before, struct error *e) {
+        if (c->problems.count <= before)
+                return 0;
+        *e = c->problems.list[before < ERRORS_KEPT ? before : ERRORS_KEPT - 1];
+        return -1;
+}
+
 const char *config_origin(const struct config *c, const char *section, const char *key) {
         const struct config_origin *origin = origins_find(c->origins, section, key);
 

@@ -25,15 +25,14 @@ static void print_comment(FILE *f, const char *text) {
 }
 
 static void print_sample_setting(FILE *f, const struct setting *s, const char *value) {
-        char accepts[256];
+        _cleanup_buffer_ struct buffer accepts = {};
 
         fputs("\n", f);
         print_comment(f, s->help);
         if (s->details)
                 print_comment(f, s->details);
-        if (s->type != SETTING_TEXT && s->type != SETTING_PROPERTY && s->type != SETTING_PATH
-            && s->type != SETTING_HOST && s->type != SETTING_NAME)
-                fprintf(f, "# Accepts %s.\n", setting_accepts(s, accepts, sizeof accepts));
+        if (!setting_is_text(s))
+                fprintf(f, "# Accepts %s.\n", setting_accepts(s, &accepts));
         if (s->required)
                 fprintf(f, "# Must be set.\n");
         else if (s->normal_words) {
@@ -109,17 +108,14 @@ void config_print_mdoc_text(FILE *f, const char *text) {
 }
 
 static void print_mdoc_setting(FILE *f, const struct setting *s) {
-        char accepts[256];
+        _cleanup_buffer_ struct buffer accepts = {};
 
         fprintf(f, ".It Ic %s\n", s->key);
         config_print_mdoc_text(f, s->help);
         if (s->details)
                 config_print_mdoc_text(f, s->details);
-        if (s->type != SETTING_PROPERTY) {
-                fputs("Accepts ", f);
-                fprintf(f, "%s", setting_accepts(s, accepts, sizeof accepts));
-                fputs(".\n", f);
-        }
+        if (s->type != SETTING_PROPERTY)
+                fprintf(f, "Accepts %s.\n", setting_accepts(s, &accepts));
         if (s->required)
                 fputs("Must be set.\n", f);
         else if (s->normal_words)

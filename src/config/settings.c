@@ -67,7 +67,8 @@ const struct setting settings[] = {
           .example = "/etc/pinfeed/mysql-password",
           .help = "File that holds the password, and nothing else.",
           .details = "A newline at its end is not part of the password. The service needs no setting here: systemd hands "
-                     "it /etc/pinfeed/mysql-password, which only root should be able to read (mode 0600)." },
+                     "it /etc/pinfeed/mysql-password, which only root should be able to read (mode 0600). A file that others can "
+                     "read is refused.", .hidden = true },
         { .section = "mysql", .key = "database", .type = SETTING_NAME, IN_CONFIG(mysql_database), .most = 256,
           .normal = "pinterest_data",
           .help = "The database (schema) that holds the tables." },
@@ -86,7 +87,7 @@ const struct setting settings[] = {
                      "ends in :9098 (:9198 from outside the VPC)." },
 
         /* ---- [aws] ---- */
-        { .section = "aws", .key = "region", .type = SETTING_LABEL, IN_CONFIG(aws_region), .least = 1, .most = 63,
+        { .section = "aws", .key = "region", .type = SETTING_REGION, IN_CONFIG(aws_region), .least = 1, .most = 63,
           .characters = "a-z0-9-", .example = "eu-west-1",
           .normal_words = "from the brokers' names, else as the AWS command line finds it",
           .help = "Region of the Kafka cluster." },
@@ -125,7 +126,7 @@ const struct setting settings[] = {
 
         /* ---- [replay] ---- */
         { .section = "replay", .key = "group", .type = SETTING_TEXT, IN_CONFIG(replay_group), .least = 1, .most = 200,
-          .normal = "pinfeed",
+          .normal_words = "pinfeed.<user_id>", .example = "pinfeed.0ac1babf620d",
           .help = "Consumer group in which a replay keeps its progress.",
           .details = "No consumer may use it. If your policy allows one group only, name it here. It also begins the "
                      "transactional ids: <group>.<user_id>.<stream>." },

@@ -1,155 +1,77 @@
-/* Texts become values of the settings' types. No error here may repeat the text: it may be a secret. */
+/* Texts become values of the settings' types, and values become text again: one row a type. */
 #include "config/settings.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-static const struct { const char *name; int severity; } log_levels[] = {
-        { "error", 3 }, { "warning", 4 }, { "notice", 5 }, { "info", 6 }, { "debug", 7 },
+/* What is wrong with a text. */
+struct flaw {
+        const char *at;         /* the first character that can't be there, or NULL */
+        const char *reason;     /* or NULL: what is accepted says it all */
 };
 
-static const struct { const char *name; bool value; } bools[] = {
+struct choice { const char *name; unsigned value; };    /* of a value's names the first is printed */
+
+static const struct choice log_levels[] = {
+        { "error", 3 }, { "warning", 4 }, { "notice", 5 }, { "info", 6 }, { "debug", 7 }, {},
+};
+
+static const struct choice bools[] = {
         { "yes", true }, { "true", true }, { "on", true }, { "1", true },
-        { "no", false }, { "false", false }, { "off", false }, { "0", false },
+        { "no", false }, { "false", false }, { "off", false }, { "0", false }, {},
 };
-
-/* ---- what is accepted, in words ---- */
-
-const char *setting_accepts(const struct setting *s, char *buffer, size_t size) {
-        switch (s->type) {
-        case SETTING_TEXT:
-                if (s->characters)
-                        snprintf(buffer, size, "%" PRIu64 " to %" PRIu64 " characters of %s", s->least, s->most,
-                                 s->characters);
-                else
-                        snprintf(buffer, size, "text of at most %" PRIu64 " bytes", s->most);
-                break;
-        case SETTING_NAME:
-                snprintf(buffer, size, "a name without backticks");
-                break;
-        case SETTING_PATH:
-                if (s->most)
-                        snprintf(buffer, size, "a path of at most %" PRIu64 " bytes", s->most);
-                else
-                        snprintf(buffer, size, "a path");
-                break;
-        case SETTING_LABEL:
-                snprintf(buffer, size, "small letters, digits and hyphens, as in eu-west-1");
-                break;
-        case SETTING_HOST:
-                snprintf(buffer, size, "a host name or an address, without scheme or port");
-                break;
-        case SETTING_UNSIGNED:
-        case SETTING_WIDE:
-                snprintf(buffer, size, "a whole number from %" PRIu64 " to %" PRIu64, s->least, s->most);
-                break;
-        case SETTING_COUNT:
-                snprintf(buffer, size, "a whole number from %" PRIu64 " to %" PRIu64 ", or -1 for the cluster's default",
-                         s->least, s->most);
-                break;
-        case SETTING_REAL:
-                snprintf(buffer, size, "a number from %.10g to %.10g", s->real_least, s->real_most);
-                break;
-        case SETTING_BOOL:
-                snprintf(buffer, size, "yes or no");
-                break;
-        case SETTING_LOG_LEVEL:
-                snprintf(buffer, size, "error, warning, notice, info or debug");
-                break;
-        case SETTING_PROPERTY:
-                snprintf(buffer, size, "text");
-                break;
-        }
-        return buffer;
-}
 
 /* ---- numbers and choices: false when the text is none ---- */
 
-static bool parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *ret) {
+static bool parse_whole(const struct setting *s, const char *text, uint64_t *ret, struct flaw *ret_flaw) {
         uint64_t n = 0;
 
-        if (!*text)
-                return false;
-        for (; *text; text++) {
-                unsigned digit = (unsigned char) *text - (unsigned) '0';
+        for (const char *p = text; *p; p++) {
+                unsigned digit = (unsigned char) *p - (unsigned) '0';
 
-                if (digit > 9 || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, digit, &n))
+                if (digit > 9) {
+                        ret_flaw->at = p > text ? p : NULL;     /* a word is no number with a slip in it */
+                        return false;
+                }
+                if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, digit, &n))
                         return false;
         }
-        if (n < least || n > most)
+        if (n < s->least || n > s->most)
                 return false;
         *ret = n;
         return true;
 }
 
-static bool parse_real(const char *text, double least, double most, double *ret) {
+static bool parse_real(const struct setting *s, const char *text, double *ret, struct flaw *ret_flaw) {
+        size_t length = *text == '+' || *text == '-' ? 0 : strspn(text, "0123456789.eE+-");
         char *end;
         double x;
 
         /* Neither signs, nor hexadecimal, nor inf and nan: strtod takes them all. (The locale is "C": nobody sets it.) */
-        if (strspn(text, "0123456789.eE+-") != strlen(text) || *text == '+' || *text == '-')
+        if (text[length]) {
+                ret_flaw->at = length > 0 ? text + length : NULL;
                 return false;
+        }
         x = strtod(text, &end);
-        if (end == text || *end || !isfinite(x) || x < least || x > most)
+        if (end == text || *end || !isfinite(x) || x < s->real_least || x > s->real_most)
                 return false;
         *ret = x;
         return true;
 }
 
-static bool parse_bool(const char *text, bool *ret) {
-        for (size_t i = 0; i < sizeof bools / sizeof *bools; i++)
-                if (strcasecmp(text, bools[i].name) == 0) {
-                        *ret = bools[i].value;
+static bool parse_choice(const struct choice *choices, const char *text, uint64_t *ret) {
+        for (const struct choice *c = choices; c->name; c++)
+                if (strcasecmp(text, c->name) == 0) {
+                        *ret = c->value;
                         return true;
                 }
         return false;
 }
 
-static bool parse_log_level(const char *text, int *ret) {
-        for (size_t i = 0; i < sizeof log_levels / sizeof *log_levels; i++)
-                if (strcasecmp(text, log_levels[i].name) == 0) {
-                        *ret = log_levels[i].severity;
-                        return true;
-                }
-        return false;
-}
-
-static bool parse_number(const struct setting *s, void *at, const char *text) {
-        uint64_t whole;
-
-        switch (s->type) {
-        case SETTING_COUNT:
-                if (strcmp(text, "-1") == 0) {
-                        *(int *) at = -1;
-                        return true;
-                }
-                if (!parse_whole(text, s->least, s->most, &whole))
-                        return false;
-                *(int *) at = (int) whole;
-                return true;
-        case SETTING_UNSIGNED:
-                if (!parse_whole(text, s->least, s->most, &whole))
-                        return false;
-                *(unsigned *) at = (unsigned) whole;
-                return true;
-        case SETTING_WIDE:
-                return parse_whole(text, s->least, s->most, at);
-        case SETTING_REAL:
-                return parse_real(text, s->real_least, s->real_most, at);
-        case SETTING_BOOL:
-                return parse_bool(text, at);
-        case SETTING_LOG_LEVEL:
-                return parse_log_level(text, at);
-        default:
-                return false;
-        }
-}
-
-/* ---- texts: NULL, or why not ---- */
+/* ---- texts ---- */
 
 static bool in_ranges(const char *ranges, char c) {
         for (const char *r = ranges; *r; r++) {
@@ -163,121 +85,205 @@ static bool in_ranges(const char *ranges, char c) {
         return false;
 }
 
-static const char *why_not_text(const struct setting *s, const char *text) {
-        size_t length = strlen(text);
-
-        if (length < s->least || (s->most && length > s->most))
-                return "its length is wrong";
-        for (const char *p = text; *p; p++) {
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        return "it holds a control character";
-                if (s->characters && !in_ranges(s->characters, *p))
-                        return "it holds another character";
-        }
-        return NULL;
+static struct flaw find_character(const char *ranges, const char *text) {
+        for (const char *p = text; *p; p++)
+                if ((unsigned char) *p < 0x20 || *p == 0x7f || (ranges && !in_ranges(ranges, *p)))
+                        return (struct flaw) { .at = p };
+        return (struct flaw) {};
 }
 
-static const char *why_not_host(const char *text) {
+static struct flaw check_words(const struct setting *s, const char *text) {
+        if (s->characters && (strcmp(text, ".") == 0 || strcmp(text, "..") == 0))
+                return (struct flaw) { .reason = "it can't be dots only" };
+        return (struct flaw) {};
+}
+
+static struct flaw check_name(const struct setting *s, const char *text) {
+        (void) s;
+        return (struct flaw) { .at = strchr(text, '`') };
+}
+
+static struct flaw check_path(const struct setting *s, const char *text) {
+        (void) s;
+        return (struct flaw) { .reason = *text == '~' ? "~ is not expanded: write the path in full" : NULL };
+}
+
+static struct flaw check_host(const struct setting *s, const char *text) {
         const char *colon = strchr(text, ':');
 
+        (void) s;
         if (strstr(text, "://"))
-                return "leave out the scheme";
-        if (strchr(text, '@') || strchr(text, '/'))
-                return "only the host's name belongs here";
+                return (struct flaw) { .reason = "leave out the scheme" };
+        if (strpbrk(text, "@/"))
+                return (struct flaw) { .reason = "only the host's name belongs here" };
         if (colon && !strchr(colon + 1, ':'))
-                return "the port belongs in the setting port";
-        for (const char *p = text; *p; p++)
-                if (!in_ranges("A-Za-z0-9._:%-", *p))
-                        return "it holds another character";
-        return NULL;
+                return (struct flaw) { .reason = "the port belongs in the setting port" };
+        return find_character("A-Za-z0-9._:%-", text);
 }
 
-static const char *why_not(const struct setting *s, const char *text) {
-        const char *reason = why_not_text(s, text);
+static struct flaw check_region(const struct setting *s, const char *text) {
+        size_t length = strlen(text);
 
-        if (reason)
-                return reason;
-        if (s->type == SETTING_HOST)
-                return why_not_host(text);
-        if (s->type == SETTING_LABEL && (*text == '-' || text[strlen(text) - 1] == '-'))
-                return "it begins or ends with a hyphen";
-        if (s->characters && (strcmp(text, ".") == 0 || strcmp(text, "..") == 0))
-                return "it can't be dots only";
-        if (s->type == SETTING_NAME && strchr(text, '`'))
-                return "leave out the backticks";
-        if (s->type == SETTING_PATH && *text == '~')
-                return "~ is not expanded: write the path in full";
-        return NULL;
+        (void) s;
+        if (*text == '-' || text[length - 1] == '-')
+                return (struct flaw) { .reason = "it begins or ends with a hyphen" };
+        if (length > 2 && in_ranges("0-9", text[length - 2]) && in_ranges("a-z", text[length - 1]))
+                return (struct flaw) { .reason = "an availability zone has a letter at its end, its region has none" };
+        return (struct flaw) {};
+}
+
+/* ---- what is accepted, in words ---- */
+
+static void describe_words(const struct setting *s, struct buffer *out) {
+        if (s->characters)
+                buffer_printf(out, "%" PRIu64 " to %" PRIu64 " characters of %s", s->least, s->most, s->characters);
+        else
+                buffer_printf(out, "text of at most %" PRIu64 " bytes", s->most);
+}
+
+static void describe_path(const struct setting *s, struct buffer *out) {
+        buffer_append_string(out, "a path");
+        if (s->most)
+                buffer_printf(out, " of at most %" PRIu64 " bytes", s->most);
+}
+
+static void describe_whole(const struct setting *s, struct buffer *out) {
+        buffer_printf(out, "a whole number from %" PRIu64 " to %" PRIu64, s->least, s->most);
+        if (s->type == SETTING_COUNT)
+                buffer_append_string(out, ", or -1 for the cluster's default");
+}
+
+static void describe_real(const struct setting *s, struct buffer *out) {
+        buffer_printf(out, "a number from %.10g to %.10g", s->real_least, s->real_most);
+}
+
+/* ---- the types ---- */
+
+static const struct type {
+        struct flaw (*check)(const struct setting *s, const char *text);        /* of a text: what else is wrong */
+        size_t size;                    /* of a whole number or a choice, as it is stored */
+        const struct choice *choices;
+        const char *accepts;            /* NULL: `describe` says it */
+        void (*describe)(const struct setting *s, struct buffer *out);
+} types[] = {
+        [SETTING_TEXT] = { .check = check_words, .describe = describe_words },
+        [SETTING_NAME] = { .check = check_name, .accepts = "a name without backticks" },
+        [SETTING_PATH] = { .check = check_path, .describe = describe_path },
+        [SETTING_HOST] = { .check = check_host, .accepts = "a host name or an address, without scheme or port" },
+        [SETTING_REGION] = { .check = check_region, .accepts = "small letters, digits and hyphens, as in eu-west-1" },
+        [SETTING_UNSIGNED] = { .size = sizeof(unsigned), .describe = describe_whole },
+        [SETTING_COUNT] = { .size = sizeof(int), .describe = describe_whole },
+        [SETTING_WIDE] = { .size = sizeof(uint64_t), .describe = describe_whole },
+        [SETTING_REAL] = { .describe = describe_real },
+        [SETTING_BOOL] = { .size = sizeof(bool), .choices = bools, .accepts = "yes or no" },
+        [SETTING_LOG_LEVEL] = { .size = sizeof(int), .choices = log_levels,
+                                .accepts = "error, warning, notice, info or debug" },
+        [SETTING_PROPERTY] = { .accepts = "text" },
+};
+
+bool setting_is_text(const struct setting *s) {
+        return types[s->type].check || s->type == SETTING_PROPERTY;
+}
+
+const char *setting_accepts(const struct setting *s, struct buffer *out) {
+        if (types[s->type].describe)
+                types[s->type].describe(s, out);
+        else
+                buffer_append_string(out, types[s->type].accepts);
+        return buffer_string(out);
 }
 
 /* ---- storing ---- */
 
-static bool is_text(const struct setting *s) {
-        switch (s->type) {
-        case SETTING_TEXT:
-        case SETTING_NAME:
-        case SETTING_PATH:
-        case SETTING_HOST:
-        case SETTING_LABEL:
-                return true;
-        default:
-                return false;
-        }
+static void store_whole(const struct type *type, void *at, uint64_t n) {
+        if (type->size == sizeof(uint64_t))
+                *(uint64_t *) at = n;
+        else if (type->size == sizeof(unsigned))
+                *(unsigned *) at = (unsigned) n;
+        else
+                *(bool *) at = n;
 }
 
-static size_t size_of(const struct setting *s) {
-        switch (s->type) {
-        case SETTING_UNSIGNED:
-                return sizeof(unsigned);
-        case SETTING_COUNT:
-        case SETTING_LOG_LEVEL:
-                return sizeof(int);
-        case SETTING_WIDE:
-                return sizeof(uint64_t);
-        case SETTING_REAL:
-                return sizeof(double);
-        case SETTING_BOOL:
-                return sizeof(bool);
-        default:
-                return sizeof(char *);
-        }
+static uint64_t load_whole(const struct type *type, const void *at) {
+        if (type->size == sizeof(uint64_t))
+                return *(const uint64_t *) at;
+        return type->size == sizeof(unsigned) ? *(const unsigned *) at : *(const bool *) at;
+}
+
+static bool store_text(const struct setting *s, const char *text, char **at, struct flaw *ret_flaw) {
+        size_t length = strlen(text);
+
+        *ret_flaw = find_character(s->characters, text);
+        if (!ret_flaw->at && (length < s->least || (s->most && length > s->most)))
+                ret_flaw->reason = "its length is wrong";
+        if (!ret_flaw->at && !ret_flaw->reason)
+                *ret_flaw = types[s->type].check(s, text);
+        if (ret_flaw->at || ret_flaw->reason)
+                return false;
+        free(*at);
+        *at = mem_copy_string(text);
+        return true;
+}
+
+static bool store(const struct setting *s, const char *text, void *at, struct flaw *ret_flaw) {
+        const struct type *type = &types[s->type];
+        uint64_t n = (uint64_t) -1;
+
+        if (type->check)
+                return store_text(s, text, at, ret_flaw);
+        if (s->type == SETTING_REAL)
+                return parse_real(s, text, at, ret_flaw);
+        if (type->choices ? !parse_choice(type->choices, text, &n)
+            : !(s->type == SETTING_COUNT && strcmp(text, "-1") == 0) && !parse_whole(s, text, &n, ret_flaw))
+                return false;
+        store_whole(type, at, n);
+        return true;
 }
 
 static void assign_default(const struct setting *s, void *at) {
-        if (is_text(s)) {
+        const struct type *type = &types[s->type];
+        struct flaw flaw;
+
+        if (type->check) {
                 free(*(char **) at);
-                *(char **) at = s->normal ? mem_copy_string(s->normal) : NULL;
-        } else if (s->type != SETTING_PROPERTY) {
-                memset(at, 0, size_of(s));
-                if (s->normal && !parse_number(s, at, s->normal))
-                        abort();        /* the table itself is wrong */
-        }
+                *(char **) at = NULL;
+        } else if (s->type == SETTING_REAL)
+                *(double *) at = 0;
+        else
+                store_whole(type, at, 0);
+        if (s->normal && !store(s, s->normal, at, &flaw))
+                abort();                /* the table itself is wrong */
 }
 
-static int refuse(const struct setting *s, const char *reason, struct error *e) {
-        char accepts[256];
+void setting_print(const struct setting *s, const void *base, struct buffer *out) {
+        const void *at = (const char *) base + s->offset;
+        const struct type *type = &types[s->type];
+        const struct choice *c = type->choices;
 
-        setting_accepts(s, accepts, sizeof accepts);
-        return error_set(e, ERROR_REFUSED, "%s must be %s%s%s", s->key, accepts, reason ? ": " : "", reason ? reason : "");
+        if (type->check)
+                buffer_append_string(out, *(char *const *) at ? *(char *const *) at : "");
+        else if (s->type == SETTING_REAL)
+                buffer_printf(out, "%.10g", *(const double *) at);
+        else if (s->type == SETTING_COUNT)
+                buffer_printf(out, "%d", *(const int *) at);
+        else if (!c)
+                buffer_printf(out, "%" PRIu64, load_whole(type, at));
+        else {
+                while (c->value != load_whole(type, at))
+                        c++;
+                buffer_append_string(out, c->name);
+        }
 }
 
 int setting_assign(const struct setting *s, void *base, const char *value, struct error *e) {
         void *at = (char *) base + s->offset;
+        struct flaw flaw = {};
 
-        if (!*value) {
+        if (!*value)
                 assign_default(s, at);
-                return 0;
-        }
-        if (is_text(s)) {
-                const char *reason = why_not(s, value);
-
-                if (reason)
-                        return refuse(s, reason, e);
-                free(*(char **) at);
-                *(char **) at = mem_copy_string(value);
-                return 0;
-        }
-        return parse_number(s, at, value) ? 0 : refuse(s, NULL, e);
+        else if (!store(s, value, at, &flaw))
+                return setting_refuse(s, value, flaw.at, flaw.reason, e);
+        return 0;
 }
 
 /* Whether a setting is stored in the struct that `section` (NULL: struct config) stands for. */
@@ -295,6 +301,6 @@ void settings_assign_defaults(const char *section, void *base) {
 
 void settings_free_values(const char *section, void *base) {
         for (const struct setting *s = settings; s->section; s++)
-                if (is_stored_in(s, section) && is_text(s))
+                if (is_stored_in(s, section) && types[s->type].check)
                         free(*(char **) ((char *) base + s->offset));
 }

@@ -69,6 +69,19 @@ rd_kafka_event_t *admin_event(struct producer *p, rd_kafka_queue_t *queue, uint6
  * (rd_kafka_conf_destroy) or handed to rd_kafka_new. */
 int properties_make(const struct producer_settings *settings, rd_kafka_conf_t **ret, struct error *e);
 
+/* rules.c */
+bool property_same(const char *a, const char *b);               /* they are one property, by whichever of its names */
+bool property_equal(const char *a, const char *b);              /* values, letter case aside */
+const char *property_value(const struct producer_property *properties, size_t count, const char *name);
+/* Words an error about a property: "ORIGIN: [kafka] NAME " and the format. Always returns -1. */
+int property_refuse(const struct producer_property *p, struct error *e, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* Whether pinfeed itself has anything against a property. */
+int property_check(const struct producer_settings *s, const struct producer_property *p, struct error *e);
+/* Refuses, as a whole, the lines that tell a Java client to use IAM; each of them is_java. */
+int properties_check_java(const struct producer_settings *s, struct error *e);
+bool property_is_java(const struct producer_property *p);
+
 /* producer.c: the rest of producer_new, which takes the configuration over. */
 int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *conf,
                   void (*on_delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg), struct producer **ret,

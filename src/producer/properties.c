@@ -1,10 +1,11 @@
-/* The [kafka] section: pinfeed's defaults, the user's properties, and those that would break a promise.
+/* The [kafka] section: pinfeed's defaults and the user's properties.
  *
  * Names, ranges and kinds come from librdkafka's own list (rd_kafka_conf_properties_show), so that they fit the
  * library that is installed. */
 #include <stdio.h>
 #include <string.h>
 
+#include "pinfeed/config.h"
 #include "internal.h"
 
 /* ---- librdkafka's list of properties ---- */
@@ -83,95 +84,12 @@ static bool known_is_settable(const struct known *k) {
         return strncmp(k->type, "see dedicated", 13) != 0;
 }
 
-/* ---- what pinfeed decides itself ---- */
-
-/* Two names for one property, for those that are looked at here. */
-static const char *const aliases[][2] = {
-        { "acks", "request.required.acks" },
-        { "bootstrap.servers", "metadata.broker.list" },
-        { "delivery.timeout.ms", "message.timeout.ms" },
-        { "retries", "message.send.max.retries" },
-        { "sasl.mechanism", "sasl.mechanisms" },
-        { "compression.codec", "compression.type" },
-        { "linger.ms", "queue.buffering.max.ms" },
-};
-
-static bool same_property(const char *a, const char *b) {
-        if (strcmp(a, b) == 0)
-                return true;
-        for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-                if ((strcmp(a, aliases[i][0]) == 0 && strcmp(b, aliases[i][1]) == 0)
-                    || (strcmp(a, aliases[i][1]) == 0 && strcmp(b, aliases[i][0]) == 0))
-                        return true;
-        return false;
-}
-
-static const char *property_value(const struct producer_property *properties, size_t count, const char *name) {
-        const char *value = NULL;
-
-        for (size_t i = 0; i < count; i++)
-                if (same_property(properties[i].name, name))
-                        value = properties[i].value;
-        return value;
-}
-
-/* Properties with which a promise would not hold; only the values named here are accepted. */
-static const struct {
-        const char *name;
-        const char *accepted[4];        /* none: it can't be set at all */
-        const char *reason;
-} promises[] = {
-        { "request.required.acks", { "all", "-1" },
-          "pinfeed waits for all in-sync replicas, or a broker's crash could lose records" },
-        { "message.timeout.ms", { "0" },
-          "a record must not time out into a loss; pinfeed waits for Kafka instead" },
-        { "message.send.max.retries", { "2147483647" },
-          "a record must not be given up after some retries; pinfeed waits for Kafka instead" },
-        { "allow.auto.create.topics", { "false" },
-          "no topic is created by accident; pinfeed --create-topics creates them" },
-        { "partitioner", { "murmur2_random" },
-          "a key has to go to the partition to which Java clients send it" },
-        { "delivery.report.only.error", { "false" },
-          "pinfeed counts acknowledgements" },
-        { "enable.sasl.oauthbearer.unsecure.jwt", { "false" },
-          "pinfeed signs real tokens" },
-        { "transactional.id", {},
-          "pinfeed names its transactions after [replay] group, the user id and the stream" },
-        { "enable.gapless.guarantee", { "false" },
-          "an error that Kafka recovers from would end pinfeed" },
-        { "log.queue", { "false" },
-          "nobody reads that queue" },
-        { "enable.background_event", { "false" },
-          "delivery reports would go elsewhere" },
-};
-
-/* What people paste from a Java client.properties, and what to write instead. */
-static const struct {
-        const char *name, *answer;
-} java_names[] = {
-        { "sasl.jaas.config", "Leave it out: pinfeed signs in as the AWS SDKs would on this machine. What awsRoleArn "
-                              "did there is [aws] role_arn here, awsProfileName is [aws] profile." },
-        { "sasl.client.callback.handler.class", "Leave it out: pinfeed signs the tokens itself." },
-        { "sasl.login.callback.handler.class", "Leave it out: pinfeed signs the tokens itself." },
-        { "ssl.truststore.location", "Leave it out for Amazon MSK, whose certificates the system's CAs vouch for; "
-                                     "else set ssl.ca.location to a PEM file." },
-        { "ssl.truststore.password", "Leave it out; ssl.ca.location takes a PEM file, which has no password." },
-        { "ssl.truststore.type", "Leave it out; ssl.ca.location takes a PEM file." },
-        { "key.serializer", "Leave it out: keys are the key column's text." },
-        { "value.serializer", "Leave it out: values are JSON." },
-        { "key.converter", "Leave it out: it belongs to the S3 sink's worker." },
-        { "value.converter", "Leave it out: it belongs to the S3 sink's worker." },
-        { "buffer.memory", "Write queue.buffering.max.kbytes (in kilobytes)." },
-        { "max.block.ms", "Leave it out: pinfeed waits for Kafka as long as it takes." },
-        { "max.request.size", "Write message.max.bytes." },
-        { "max.in.flight.requests", "Write max.in.flight.requests.per.connection." },
-};
-
 /* Defaults; a user's property overrides them. */
 static const char *const defaults[][2] = {
         { "client.id", "pinfeed" },
         { "security.protocol", "sasl_ssl" },
         { "sasl.mechanisms", "OAUTHBEARER" },
+        { "ssl.endpoint.identification.algorithm", "https" },
         { "enable.idempotence", "true" },
         { "compression.codec", "lz4" },
         { "allow.auto.create.topics", "false" },
@@ -191,92 +109,47 @@ static const char *const defaults[][2] = {
 
 /* ---- one property ---- */
 
-static bool equal_word(const char *a, const char *b) {
-        return strcasecmp(a, b) == 0;
-}
-
-static int check_promise(const struct producer_property *p, struct error *e) {
-        for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
-                if (!same_property(p->name, promises[i].name))
-                        continue;
-                for (size_t k = 0; k < 4 && promises[i].accepted[k]; k++)
-                        if (equal_word(p->value, promises[i].accepted[k]))
-                                return 0;
-                error_set(e, ERROR_REFUSED, "%s: [kafka] %s can't be %s: %s", p->origin, p->name,
-                          promises[i].accepted[0] ? "set to this" : "set", promises[i].reason);
-                if (promises[i].accepted[0])
-                        return error_hint(e, "Remove the line (pinfeed uses %s).", promises[i].accepted[0]);
-                return error_hint(e, "Remove the line.");
-        }
-        return 0;
-}
-
-/* `SCHEME://host:port` among the brokers, as Java tools print it. */
-static int check_brokers(const struct producer_property *p, struct error *e) {
-        const char *scheme;
-
-        if (!same_property(p->name, "bootstrap.servers"))
-                return 0;
-        scheme = strstr(p->value, "://");
-        if (!scheme)
-                return 0;
-        error_set(e, ERROR_REFUSED, "%s: [kafka] %s has a scheme (something://) in front of a broker", p->origin, p->name);
-        return error_hint(e, "Write host:port, separated by commas and without a scheme: b-1.….amazonaws.com:9098,b-2.…:9098. "
-                             "What the scheme says is security.protocol here; leave it out for MSK with IAM.");
-}
-
-static int check_mechanism(const struct producer_property *p, struct error *e) {
-        if (!same_property(p->name, "sasl.mechanism") || !equal_word(p->value, "AWS_MSK_IAM"))
-                return 0;
-        error_set(e, ERROR_REFUSED, "%s: [kafka] %s: AWS_MSK_IAM is the Java client's name for IAM", p->origin, p->name);
-        return error_hint(e, "Remove the line: pinfeed signs in with IAM by default (mechanism OAUTHBEARER, the same rights "
-                             "and the same port 9098).");
-}
-
 static int refuse_name(const struct known_list *list, const struct producer_property *p, struct error *e) {
-        const char **names = mem_alloc(list->count * sizeof *names), *nearest;
+        _cleanup_free_ const char **names = mem_alloc(list->count * sizeof *names);
+        const char *nearest;
         size_t count = 0;
 
-        for (size_t i = 0; i < sizeof java_names / sizeof *java_names; i++)
-                if (strcmp(p->name, java_names[i].name) == 0) {
-                        free(names);
-                        error_set(e, ERROR_REFUSED, "%s: [kafka] %s is a setting of Java clients, librdkafka has none of "
-                                  "that name", p->origin, p->name);
-                        return error_hint(e, "%s", java_names[i].answer);
-                }
         for (size_t i = 0; i < list->count; i++)
                 if (known_is_settable(&list->items[i]))
                         names[count++] = list->items[i].name;
         nearest = text_nearest(p->name, names, count);
-        error_set(e, ERROR_REFUSED, "%s: [kafka] %s is not a property of librdkafka %s", p->origin, p->name,
-                  rd_kafka_version_str());
+        property_refuse(p, e, "is not a property of librdkafka %s", rd_kafka_version_str());
         if (nearest)
                 error_hint(e, "Did you mean %s?", nearest);
         else
                 error_hint(e, "librdkafka's CONFIGURATION.md lists them all.");
-        free(names);
         return -1;
 }
 
 static int refuse_value(const struct known *k, const struct producer_property *p, struct error *e) {
-        error_set(e, ERROR_REFUSED, "%s: [kafka] %s has a value that librdkafka does not accept", p->origin, p->name);
+        _cleanup_buffer_ struct buffer shown = {};
+
+        if (!config_property_is_hidden(p->name))
+                config_show_value(p->value, &shown);
+        property_refuse(p, e, "has a value that librdkafka does not accept%s%s", shown.length ? ": " : "",
+                        buffer_string(&shown));
         if (*k->range)
                 return error_hint(e, "It takes %s: %s.", strcmp(k->type, "integer") == 0 ? "a number" : "one of these",
                                   k->range);
         return error_hint(e, "It takes a value of this kind: %s.", k->type);
 }
 
-static int set_property(rd_kafka_conf_t *conf, const struct known_list *list, const struct producer_property *p,
-                        bool transactional, struct error *e) {
+static int set_property(rd_kafka_conf_t *conf, const struct known_list *list, const struct producer_settings *s,
+                        const struct producer_property *p, struct error *e) {
         const struct known *k = known_find(list, p->name);
         char reason[256];
 
+        if (property_check(s, p, e) < 0)
+                return -1;
         if (!k || !known_is_settable(k))
                 return refuse_name(list, p, e);
-        if (check_promise(p, e) < 0 || check_brokers(p, e) < 0 || check_mechanism(p, e) < 0)
-                return -1;
         /* In a transaction it is bounded by transaction.timeout.ms: what times out is aborted and sent again. */
-        if (transactional && same_property(p->name, "message.timeout.ms"))
+        if (s->transactional_id && property_same(p->name, "message.timeout.ms"))
                 return 0;
         /* `reason` would echo the value, which may be a secret. */
         if (rd_kafka_conf_set(conf, p->name, p->value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
@@ -307,26 +180,48 @@ static void set_defaults(rd_kafka_conf_t *conf, const struct producer_settings *
         } else
                 set_default(conf, s, "message.timeout.ms", "0");
         /* Without sequence numbers only one request at a time keeps the order. */
-        if (idempotence && !equal_word(idempotence, "true") && !s->transactional_id)
+        if (idempotence && !property_equal(idempotence, "true") && !s->transactional_id)
                 set_default(conf, s, "max.in.flight.requests.per.connection", "1");
 }
 
-int properties_make(const struct producer_settings *s, rd_kafka_conf_t **ret, struct error *e) {
+/* Sets the user's properties; each that is refused is added to `problems`. */
+static void set_properties(rd_kafka_conf_t *conf, const struct producer_settings *s, struct errors *problems) {
         struct known_list list;
-        rd_kafka_conf_t *conf = rd_kafka_conf_new();
-        int r = 0;
+        struct error e;
 
+        if (properties_check_java(s, &e) < 0)
+                errors_add(problems, &e);
         known_load(&list);
-        for (size_t i = 0; i < s->property_count && r == 0; i++)
-                r = set_property(conf, &list, &s->properties[i], s->transactional_id != NULL, e);
+        for (size_t i = 0; i < s->property_count; i++)
+                if (!property_is_java(&s->properties[i]) && set_property(conf, &list, s, &s->properties[i], &e) < 0)
+                        errors_add(problems, &e);
         known_free(&list);
-        if (r < 0) {
+}
+
+int properties_make(const struct producer_settings *s, rd_kafka_conf_t **ret, struct error *e) {
+        rd_kafka_conf_t *conf = rd_kafka_conf_new();
+        _cleanup_(errors_free) struct errors problems = {};
+
+        set_properties(conf, s, &problems);
+        if (problems.count > 0) {
                 rd_kafka_conf_destroy(conf);
+                *e = problems.list[0];
                 return -1;
         }
         set_defaults(conf, s);
         *ret = conf;
         return 0;
+}
+
+void producer_find_problems(const struct producer_settings *s, struct errors *problems) {
+        rd_kafka_conf_t *conf = rd_kafka_conf_new();
+        size_t before = problems->count;
+        struct error e;
+
+        set_properties(conf, s, problems);
+        rd_kafka_conf_destroy(conf);
+        if (problems->count == before && producer_check_properties(s, &e) < 0)
+                errors_add(problems, &e);
 }
 
 bool producer_wants_token(const struct producer_property *properties, size_t count) {
@@ -335,8 +230,8 @@ bool producer_wants_token(const struct producer_property *properties, size_t cou
         const char *method = property_value(properties, count, "sasl.oauthbearer.method");
 
         return (!protocol || strncasecmp(protocol, "sasl_", 5) == 0)
-               && (!mechanism || equal_word(mechanism, "OAUTHBEARER"))
-               && (!method || !equal_word(method, "oidc"));
+               && (!mechanism || property_equal(mechanism, "OAUTHBEARER"))
+               && (!method || !property_equal(method, "oidc"));
 }
 
 const char *producer_bootstrap(const struct producer_property *properties, size_t count) {

@@ -9,6 +9,23 @@ static void aws_log(void *arg, int severity, const char *line) {
                     severity <= SERVICE_WARNING ? MESSAGE_TOKEN_FAILING : MESSAGE_TOKEN, NULL, 0, "%s", line);
 }
 
+static struct producer_property *make_properties(const struct config *config) {
+        struct producer_property *properties = mem_zero(config->kafka_count, sizeof *properties);
+
+        for (size_t i = 0; i < config->kafka_count; i++)
+                properties[i] = (struct producer_property) {
+                        config->kafka[i].name, config->kafka[i].value, config->kafka[i].origin,
+                };
+        return properties;
+}
+
+void session_check_properties(struct config *config) {
+        _cleanup_free_ struct producer_property *properties = make_properties(config);
+        const struct producer_settings settings = { .properties = properties, .property_count = config->kafka_count };
+
+        producer_find_problems(&settings, &config->problems);
+}
+
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
                  struct error *e) {
         struct producer_settings settings = { .property_count = config->kafka_count };
@@ -19,11 +36,7 @@ int session_init(struct session *s, const struct config *config, struct service 
 
         *s = (struct session) { .config = config, .service = service, .patient = kind == SESSION_PATIENT };
         snprintf(s->doing, sizeof s->doing, "Starting");
-        s->properties = mem_zero(config->kafka_count, sizeof *s->properties);
-        for (size_t i = 0; i < config->kafka_count; i++)
-                s->properties[i] = (struct producer_property) {
-                        config->kafka[i].name, config->kafka[i].value, config->kafka[i].origin,
-                };
+        s->properties = make_properties(config);
         aws.bootstrap_servers = producer_bootstrap(s->properties, config->kafka_count);
         s->aws = aws_new(&aws, aws_log, s);
         settings.properties = s->properties;

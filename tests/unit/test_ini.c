@@ -19,12 +19,17 @@ static int note(void *arg, const struct ini_item *item, struct error *e) {
 static int parse(const char *text, size_t length, struct buffer *b, struct error *e) {
         /* An exact copy, so that a sanitizer sees any read beyond the end. */
         char *copy = malloc(length ? length : 1);
-        int r;
+        struct errors problems = {};
+        size_t count;
 
         memcpy(copy, text, length);
-        r = ini_parse(copy, length, "FILE", note, b, e);
+        ini_parse(copy, length, "FILE", note, b, &problems);
         free(copy);
-        return r;
+        count = problems.count;
+        if (count)
+                *e = problems.list[0];
+        errors_free(&problems);
+        return count ? -1 : 0;
 }
 
 static void ini_reads_what_it_should(void **state) {
@@ -110,30 +115,49 @@ static int expect_long(void *arg, const struct ini_item *item, struct error *e) 
 static void ini_has_no_limit_on_a_line(void **state) {
         size_t length = 1 << 20;
         char *text = malloc(length + 4);
-        struct error e = {};
+        struct errors problems = {};
 
         (void) state;
         memcpy(text, "b = ", 4);
         memset(text + 4, 'x', length);
-        assert_int_equal(ini_parse(text, length + 4, "FILE", expect_long, &length, &e), 0);
+        ini_parse(text, length + 4, "FILE", expect_long, &length, &problems);
         text[4] = '"';
         text[length + 3] = '"';
         length -= 2;
-        assert_int_equal(ini_parse(text, length + 6, "FILE", expect_long, &length, &e), 0);
+        ini_parse(text, length + 6, "FILE", expect_long, &length, &problems);
+        assert_int_equal(problems.count, 0);
         free(text);
 }
 
-static int refuse_second(void *arg, const struct ini_item *item, struct error *e) {
+static int refuse_even(void *arg, const struct ini_item *item, struct error *e) {
         (void) arg;
-        return item->line == 2 ? error_set(e, ERROR_REFUSED, "not %s", item->key) : 0;
+        return item->line % 2 == 0 ? error_set(e, ERROR_REFUSED, "not %s", item->key) : 0;
 }
 
 static void ini_puts_the_place_before_its_callers_words(void **state) {
-        struct error e = {};
+        struct errors problems = {};
 
         (void) state;
-        assert_int_equal(ini_parse("a=1\nb=2\nc=3\n", 12, "/etc/x.conf", refuse_second, NULL, &e), -1);
-        assert_string_equal(e.what, "/etc/x.conf:2: not b");
+        ini_parse("a=1\nb=2\nc=3\nd=4\n", 16, "/etc/x.conf", refuse_even, NULL, &problems);
+        assert_int_equal(problems.count, 2);
+        assert_string_equal(problems.list[0].what, "/etc/x.conf:2: not b");
+        assert_string_equal(problems.list[1].what, "/etc/x.conf:4: not d");
+        errors_free(&problems);
+}
+
+static void ini_goes_on_behind_a_mistake_but_not_below_a_broken_section(void **state) {
+        struct errors problems = {};
+        struct buffer b = {};
+        static const char text[] = "[a]\nmistake\nb = 1\n[c\nd = 2\n[e]\nf = 3\n";
+
+        (void) state;
+        ini_parse(text, sizeof text - 1, "FILE", note, &b, &problems);
+        assert_string_equal(buffer_string(&b), "[a]@1\na.b=<1>@3\n[e]@6\ne.f=<3>@7\n");
+        assert_int_equal(problems.count, 2);
+        assert_string_equal(problems.list[0].what, "FILE:2: this line has no =");
+        assert_string_equal(problems.list[1].what, "FILE:4: a section's name isn't closed");
+        errors_free(&problems);
+        buffer_free(&b);
 }
 
 int main(void) {
@@ -142,6 +166,7 @@ int main(void) {
                 cmocka_unit_test(ini_refuses_with_the_line_and_never_the_value),
                 cmocka_unit_test(ini_has_no_limit_on_a_line),
                 cmocka_unit_test(ini_puts_the_place_before_its_callers_words),
+                cmocka_unit_test(ini_goes_on_behind_a_mistake_but_not_below_a_broken_section),
         };
 
         return cmocka_run_group_tests_name("ini", tests, NULL, NULL);

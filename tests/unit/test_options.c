@@ -59,7 +59,8 @@ static void options_of_a_replay_arrive(void **state) {
 static void options_choose_every_job(void **state) {
         static const struct { const char *option; enum job job; } jobs[] = {
                 { "--replay", JOB_REPLAY }, { "--check", JOB_CHECK }, { "--create-topics", JOB_CREATE_TOPICS },
-                { "--token", JOB_TOKEN }, { "--version", JOB_VERSION }, { "--help", JOB_HELP }, { "-h", JOB_HELP },
+                { "--token", JOB_TOKEN }, { "--version", JOB_VERSION }, { "-V", JOB_VERSION }, { "--help", JOB_HELP },
+                { "-h", JOB_HELP }, { "--show-settings", JOB_SHOW_SETTINGS },
         };
         struct options o;
         struct error e = {};
@@ -75,6 +76,23 @@ static void options_choose_every_job(void **state) {
         options_free(&o);
 }
 
+static void options_have_short_names(void **state) {
+        static const char *const forms[][3] = { { "-c", "x.conf", "-v" }, { "-cx.conf", "--verbose" }, { "-v", "-c", "x.conf" } };
+        struct options o;
+        struct error e = {};
+
+        (void) state;
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+                assert_int_equal(PARSE(&o, &e, forms[i][0], forms[i][1], forms[i][2]), 0);
+                assert_string_equal(o.config_file, "x.conf");
+                assert_true(o.config_file_named && o.verbose);
+                options_free(&o);
+        }
+        assert_int_equal(PARSE(&o, &e, "--token", "--raw"), 0);
+        assert_true(o.raw && !o.verbose);
+        options_free(&o);
+}
+
 static void options_refuse_mistakes_and_echo_no_value(void **state) {
         static const struct { const char *a, *b, *what, *hint; } cases[] = {
                 { "--relpay", NULL, "there is no option --relpay", "Did you mean --replay?" },
@@ -82,12 +100,24 @@ static void options_refuse_mistakes_and_echo_no_value(void **state) {
                 { "-replay", NULL, "there is no option -replay", "Did you mean --replay?" },
                 { "--qwertz", NULL, "there is no option --qwertz", "pinfeed --help lists the options." },
                 { "--", NULL, "there is no option --", "pinfeed --help lists the options." },
-                { "replay", NULL, "there is an argument that isn't an option", "Did you mean --replay?" },
-                { "S3CRET", NULL, "there is an argument that isn't an option", "pinfeed --help lists the options." },
-                { "", NULL, "there is an argument that isn't an option", "pinfeed --help lists the options." },
+                { "replay", NULL, "'replay' is not an option", "Did you mean --replay?" },
+                { "me=S3CRET", NULL, "'me' is not an option", "pinfeed --help lists the options." },
+                { "", NULL, "'' is not an option", "pinfeed --help lists the options." },
+                { "--set=emulate.rate", "10", "'10' is not an option",
+                  "SECTION.KEY=VALUE is one word: quote it, or leave out the blanks around the =." },
+                { "--set=emulate.rate=", "10", "'10' is not an option",
+                  "SECTION.KEY=VALUE is one word: quote it, or leave out the blanks around the =." },
+                { "-x", NULL, "there is no option -x", "pinfeed --help lists the options." },
+                { "-x=S3CRET", NULL, "there is no option -x", "pinfeed --help lists the options." },
+                { "-Vx", NULL, "there is no option -Vx", "pinfeed --help lists the options." },
+                { "-c", NULL, "--config needs a value", "Write --config=FILE." },
+                { "-ca", "--config=b", "--config is given twice", "" },
+                { "-V", "--check", "--version and --check don't go together", "Each is a job of its own." },
+                { "--raw", NULL, "--raw goes with --token only", "" },
+                { "--raw", "--check", "--raw goes with --token only", "" },
                 { "--replay", "--token", "--replay and --token don't go together", "Each is a job of its own." },
-                { "--json", NULL, "--json goes with --check only", "" },
-                { "--json", "--token", "--json goes with --check only", "" },
+                { "--json", NULL, "--json goes with --replay, --check, --show-settings only", "" },
+                { "--json", "--token", "--json goes with --replay, --check, --show-settings only", "" },
                 { "--from=S3CRET", NULL, "--from goes with --replay only", "" },
                 { "--to=S3CRET", "--check", "--to goes with --replay only", "" },
                 { "--restart", NULL, "--restart goes with --replay only", "" },
@@ -141,7 +171,8 @@ static void options_streams_must_exist(void **state) {
 static void options_help_fits_a_terminal(void **state) {
         static const char *const names[] = {
                 "--config=FILE", "--set=SECTION.KEY=VALUE", "--replay", "--check", "--create-topics", "--token",
-                "--version", "--help", "--streams=", "--from=KEY", "--to=KEY", "--restart", "--dry-run", "--json",
+                "--version, -V", "--help, -h", "--streams=", "--from=KEY", "--to=KEY", "--restart", "--dry-run", "--json",
+                "--config=FILE, -c", "--verbose, -v", "--show-settings", "--raw",
         };
         char *text = NULL;
         size_t length;
@@ -163,6 +194,7 @@ int main(void) {
                 cmocka_unit_test(options_without_any_is_the_daemon),
                 cmocka_unit_test(options_of_a_replay_arrive),
                 cmocka_unit_test(options_choose_every_job),
+                cmocka_unit_test(options_have_short_names),
                 cmocka_unit_test(options_refuse_mistakes_and_echo_no_value),
                 cmocka_unit_test(options_streams_must_exist),
                 cmocka_unit_test(options_help_fits_a_terminal),

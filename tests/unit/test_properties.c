@@ -104,7 +104,7 @@ static void properties_that_are_misspelt_are_named(void **state) {
         }
 }
 
-static void properties_with_wrong_values_say_what_fits_and_echo_nothing(void **state) {
+static void properties_with_wrong_values_are_shown_with_what_fits(void **state) {
         static const char *const wrong[][2] = {
                 { "batch.size", "1 .. 2147483647" }, { "compression.codec", "zstd" }, { "enable.idempotence", "true, false" },
                 { "socket.keepalive.enable", "true, false" }, { "security.protocol", "sasl_ssl" },
@@ -115,12 +115,139 @@ static void properties_with_wrong_values_say_what_fits_and_echo_nothing(void **s
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
                 struct error e;
 
-                assert_int_equal(check(wrong[i][0], "S3CRET", &e), -1);
+                assert_int_equal(check(wrong[i][0], "wrong", &e), -1);
                 assert_int_equal(e.class, ERROR_REFUSED);
                 assert_non_null(strstr(e.hint, wrong[i][1]));
+                assert_non_null(strstr(e.what, wrong[i][0]));           /* as the user called it */
+                assert_non_null(strstr(e.what, "'wrong'"));
+        }
+}
+
+static void properties_that_may_hold_secrets_are_never_shown(void **state) {
+        static const char *const names[] = { "ssl.key.pem", "ssl.keystore.password", "ssl_certificate.pem", "no.such.property",
+                                             "sasl.jaas.config", "ssl.ca.pem" };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                const struct producer_property p[] = {
+                        { "bootstrap.servers", "b:9098", "conf:1" }, { "security.protocol", "ssl", "conf:2" },
+                        { names[i], "S3CRET", "conf:3" },
+                };
+                const struct producer_settings settings = { .properties = p, .property_count = 3 };
+                struct error e = {};
+
+                producer_check_properties(&settings, &e);               /* some are accepted as they are */
                 assert_null(strstr(e.what, "S3CRET"));
                 assert_null(strstr(e.hint, "S3CRET"));
         }
+}
+
+/* Each with what is said; NULL: it is accepted. Besides the brokers there is IAM, or what is given. */
+static void properties_refuse_brokers_that_cannot_be_meant(void **state) {
+        static const char msk[] = "b-1.x.abc123.c2.kafka.eu-west-1.amazonaws.com";
+        static const struct { const char *brokers, *protocol, *what, *hint; } cases[] = {
+                { "a:9092", NULL, NULL, NULL },
+                { "a:9092,b:9093 , c:1", NULL, NULL, NULL },
+                { "[::1]:9098", NULL, NULL, NULL },
+                { "MSK:9098", NULL, NULL, NULL },
+                { "MSK:9198,MSK:9098", NULL, NULL, NULL },
+                { "MSK:9092", "PLAINTEXT", NULL, NULL },
+                { "MSK:9094", "ssl", NULL, NULL },
+                { "a", NULL, "names a broker without a port: 'a'", "9098" },
+                { "a:9098,b", NULL, "names a broker without a port: 'b'", "9098" },
+                { "a:", NULL, "names a broker without a port: 'a:'", "9098" },
+                { "[::1]", NULL, "names a broker without a port: '[::1]'", "9098" },
+                { "a:9098 b:9098", NULL, "has a blank in it: 'a:9098 b:9098'", "by commas" },
+                { "a:9098;b:9098", NULL, "has a semicolon in it: 'a:9098;b:9098'", "by commas" },
+                { "SASL_SSL://a:9098", NULL, "has a scheme", "without a scheme" },
+                { "https://me:S3CRET@a:1", NULL, "has a scheme", "without a scheme" },
+                { "MSK:2181", NULL, "that does not take IAM: 2181 is ZooKeeper's", "9098, from outside the VPC 9198" },
+                { "MSK:9092", NULL, "that does not take IAM: 9092 is", "9098" },
+                { "MSK:9098,MSK:9094", NULL, "that does not take IAM: 9094 is", "9098" },
+                { "MSK:9096", "sasl_ssl", "that does not take IAM: 9096 is the one for passwords", "9098" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+                for (int alias = 0; alias < 2; alias++) {
+                        const char *name = alias ? "metadata.broker.list" : "bootstrap.servers";
+                        _cleanup_buffer_ struct buffer brokers = {};
+                        struct producer_property p[] = {
+                                { name, NULL, "conf:1" }, { "security.protocol", cases[i].protocol, "conf:2" },
+                        };
+                        const struct producer_settings settings = { .properties = p,
+                                                                    .property_count = cases[i].protocol ? 2 : 1 };
+                        struct error e = {};
+
+                        for (const char *s = cases[i].brokers; *s; s++)
+                                if (strncmp(s, "MSK", 3) == 0) {
+                                        buffer_append_string(&brokers, msk);
+                                        s += 2;
+                                } else
+                                        buffer_append(&brokers, s, 1);
+                        p[0].value = buffer_string(&brokers);
+                        assert_int_equal(producer_check_properties(&settings, &e), cases[i].what ? -1 : 0);
+                        if (!cases[i].what)
+                                continue;
+                        if (!strstr(e.what, cases[i].what) || !strstr(e.what, name) || !strstr(e.hint, cases[i].hint))
+                                fail_msg("%s: %s (%s)", p[0].value, e.what, e.hint);
+                        assert_null(strstr(e.what, "S3CRET"));
+                }
+}
+
+static void properties_give_no_token_without_tls(void **state) {
+        static const struct { const char *name, *value, *mechanism; bool refused; } cases[] = {
+                { "security.protocol", "SASL_PLAINTEXT", "OAUTHBEARER", true },
+                { "security.protocol", "sasl_plaintext", NULL, true },
+                { "security.protocol", "plaintext", "OAUTHBEARER", true },
+                { "enable.ssl.certificate.verification", "false", NULL, true },
+                { "ssl.endpoint.identification.algorithm", "none", NULL, true },
+                { "security.protocol", "plaintext", NULL, false },
+                { "security.protocol", "sasl_plaintext", "SCRAM-SHA-512", false },
+                { "enable.ssl.certificate.verification", "false", "SCRAM-SHA-512", false },
+                { "ssl.endpoint.identification.algorithm", "https", NULL, false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                const struct producer_property p[] = {
+                        { cases[i].name, cases[i].value, "conf:1" }, { "sasl.mechanism", cases[i].mechanism, "--set" },
+                };
+                const struct producer_settings settings = { .properties = p, .property_count = cases[i].mechanism ? 2 : 1 };
+                struct error e = {};
+
+                /* SCRAM wants a name and a password, which is another matter. */
+                producer_check_properties(&settings, &e);
+                assert_true((strstr(e.what, "token") != NULL) == cases[i].refused);
+                assert_true(!cases[i].refused || e.class == ERROR_REFUSED);
+        }
+}
+
+/* A whole client.properties is one mistake, and the answer is what to write instead. */
+static void properties_of_a_java_client_with_iam_are_one_mistake(void **state) {
+        static const struct producer_property pasted[] = {
+                { "security.protocol", "SASL_SSL", "conf:2" }, { "sasl.mechanism", "AWS_MSK_IAM", "conf:3" },
+                { "sasl.jaas.config", "software.amazon.msk.auth.iam.IAMLoginModule required "
+                  "awsRoleArn=\"arn:aws:iam::584739742957:role/0ac1babf620d-ec2-access-role\" awsProfileName=\"me\";", "conf:4" },
+                { "sasl.client.callback.handler.class", "software.amazon.msk.auth.iam.IAMClientCallbackHandler", "conf:5" },
+                { "no.such", "x", "conf:6" }, { "acks", "1", "--set" },
+        };
+        const struct producer_settings settings = { .properties = pasted, .property_count = 6 };
+        struct errors problems = {};
+
+        (void) state;
+        producer_find_problems(&settings, &problems);
+        assert_int_equal(problems.count, 3);
+        assert_string_equal(problems.list[0].what, "conf:3: [kafka] sasl.mechanism tells a Java client to use IAM (together: "
+                            "sasl.mechanism, sasl.jaas.config, sasl.client.callback.handler.class)");
+        assert_non_null(strstr(problems.list[0].hint, "write: [aws] role_arn = arn:aws:iam::584739742957:role/"
+                               "0ac1babf620d-ec2-access-role, and profile = me."));
+        assert_memory_equal(problems.list[1].what, "conf:6: [kafka] no.such is not", 30);
+        assert_int_equal(problems.list[1].class, ERROR_REFUSED);
+        assert_string_equal(problems.list[2].what, "--set: [kafka] acks can't be set to '1': "
+                            "pinfeed waits for all in-sync replicas, or a broker's crash could lose records");
+        assert_int_equal(problems.list[2].class, ERROR_USAGE);
+        errors_free(&problems);
 }
 
 static void properties_that_contradict_one_another_are_found_without_a_broker(void **state) {
@@ -167,7 +294,11 @@ int main(void) {
                 cmocka_unit_test(properties_that_break_a_promise_are_refused_with_the_reason),
                 cmocka_unit_test(properties_of_java_clients_get_an_answer),
                 cmocka_unit_test(properties_that_are_misspelt_are_named),
-                cmocka_unit_test(properties_with_wrong_values_say_what_fits_and_echo_nothing),
+                cmocka_unit_test(properties_with_wrong_values_are_shown_with_what_fits),
+                cmocka_unit_test(properties_that_may_hold_secrets_are_never_shown),
+                cmocka_unit_test(properties_refuse_brokers_that_cannot_be_meant),
+                cmocka_unit_test(properties_give_no_token_without_tls),
+                cmocka_unit_test(properties_of_a_java_client_with_iam_are_one_mistake),
                 cmocka_unit_test(properties_that_contradict_one_another_are_found_without_a_broker),
                 cmocka_unit_test(properties_tell_whether_a_token_is_wanted),
                 cmocka_unit_test(properties_name_the_brokers_by_either_name),
