@@ -330,10 +330,14 @@ static void let_in(struct gate *g) {
         pthread_mutex_unlock(&g->lock);
 }
 
+static uint64_t gated_monotonic_us(void *arg) {
+        return script_monotonic_us(((struct gate *) arg)->script);
+}
+
 static struct aws *begin_gated(struct gate *g) {
         const struct world world = {
-                .arg = g, .env = gated_env, .now_s = gated_now_s, .jitter = script_jitter, .exchange = gated_exchange,
-                .pause = gated_pause,
+                .arg = g, .env = gated_env, .now_s = gated_now_s, .monotonic_us = gated_monotonic_us,
+                .jitter = script_jitter, .exchange = gated_exchange, .pause = gated_pause,
         };
 
         script_set(g->script, "AWS_CONTAINER_CREDENTIALS_FULL_URI", URL);
