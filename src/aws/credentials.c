@@ -104,7 +104,12 @@ int credentials_check(const char *id, const char *secret, const char *token, str
                 error_set(e, ERROR_REFUSED, "the secret access key has characters that can't be in one, or is too long");
         else if (token && !consists_of(token, TOKEN_MAX, good_in_secret))
                 error_set(e, ERROR_REFUSED, "the session token has characters that can't be in one, or is too long");
-        else
+        else if (!token && strncmp(id, "ASIA", 4) == 0) {
+                error_set(e, ERROR_REFUSED, "the access key id begins with ASIA, so it is a temporary one, and its session "
+                          "token is missing");
+                return error_hint(e, "Write the token that came with it beside it: aws_session_token in a profile, "
+                                  "AWS_SESSION_TOKEN in the environment, SessionToken in a credential_process's answer.");
+        } else
                 return 0;
         return error_hint(e, "Check for quotes, blanks, line breaks and comments that became part of the value.");
 }

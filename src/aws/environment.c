@@ -29,8 +29,12 @@ enum found source_environment(struct lookup *l, struct aws_credentials *ret, str
         if (credentials_copy(id, secret, token, expires_s, &c, e) < 0)
                 return error_prefix(e, "credentials in the environment (AWS_ACCESS_KEY_ID, …): ");
         c.source = mem_copy_string("environment (AWS_ACCESS_KEY_ID)");
-        if (lookup_check_end(l, &c, e) < 0)
-                return error_prefix(e, "AWS_CREDENTIAL_EXPIRATION: ");
+        if (lookup_check_end(l, &c, e) < 0) {
+                e->class = ERROR_REFUSED;       /* a process's environment stays as it is */
+                error_prefix(e, "AWS_CREDENTIAL_EXPIRATION: ");
+                return error_hint(e, "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and "
+                                     "AWS_CREDENTIAL_EXPIRATION to new ones; if these are new, check this machine's clock.");
+        }
         *ret = c;
         c = (struct aws_credentials) {};
         return FOUND;

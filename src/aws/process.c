@@ -25,6 +25,11 @@ struct command {
         bool too_long, words_cut;       /* cut: the first line of `words` is not whole */
 };
 
+static void wipe_command(struct command *c) {
+        buffer_wipe_and_free(&c->output);
+        buffer_wipe_and_free(&c->words);
+}
+
 /* ---- start ---- */
 
 /* All signals as usual, and none blocked, whatever this thread has. */
@@ -39,9 +44,33 @@ static void usual_signals(posix_spawnattr_t *attributes) {
         posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 }
 
-/* The environment as we have it, nothing added; no file of ours beyond the three. 0 or an errno. */
+/* Our environment without the secrets in it: the command is here to bring its own. The caller frees the list. */
+static char **environment_without_secrets(void) {
+        static const char *const secrets[] = {
+                "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=", "AWS_SECURITY_TOKEN=",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN=",
+        };
+        size_t count = 0, kept = 0;
+        char **list;
+
+        while (environ[count])
+                count++;
+        list = mem_zero(count + 1, sizeof *list);
+        for (size_t i = 0; i < count; i++) {
+                bool secret = false;
+
+                for (size_t k = 0; k < sizeof secrets / sizeof *secrets; k++)
+                        secret = secret || strncmp(environ[i], secrets[k], strlen(secrets[k])) == 0;
+                if (!secret)
+                        list[kept++] = environ[i];
+        }
+        return list;
+}
+
+/* No file of ours beyond the three. 0 or an errno. */
 static int spawn(const char *line, int out, int err, pid_t *ret) {
         char *const arguments[] = { (char *) "sh", (char *) "-c", (char *) (uintptr_t) line, NULL };
+        _cleanup_free_ char **environment = environment_without_secrets();
         posix_spawn_file_actions_t files;
         posix_spawnattr_t attributes;
         int result;
@@ -53,7 +82,7 @@ static int spawn(const char *line, int out, int err, pid_t *ret) {
         posix_spawn_file_actions_adddup2(&files, out, 1);
         posix_spawn_file_actions_adddup2(&files, err, 2);
         posix_spawn_file_actions_addclosefrom_np(&files, 3);
-        result = posix_spawn(ret, "/bin/sh", &files, &attributes, arguments, environ);
+        result = posix_spawn(ret, "/bin/sh", &files, &attributes, arguments, environment);
         posix_spawn_file_actions_destroy(&files);
         posix_spawnattr_destroy(&attributes);
         return result;
@@ -236,21 +265,16 @@ static int read_output(struct command *c, int status, const char *words, struct 
 
 int source_process(struct lookup *l, const char *line, const char *words, struct aws_credentials *ret,
                    struct error *e) {
-        struct command c = { .out = -1, .err = -1 };
+        _cleanup_(wipe_command) struct command c = { .out = -1, .err = -1 };
         uint64_t deadline_us = lookup_deadline(l, LOOKUP_SOURCE_TIMEOUT_MS);
-        int wrong, status, result;
+        int wrong = start(line, &c), status;
         bool ended;
 
-        wrong = start(line, &c);
         if (wrong) {
                 error_set(e, ERROR_UNREACHABLE, "%s could not be started: %s", words, strerror(wrong));
-                result = error_hint(e, "It runs through /bin/sh -c.");
-        } else {
-                ended = follow(&c, deadline_us, l->cancel_fd);
-                status = end(&c, ended);
-                result = ended ? read_output(&c, status, words, ret, e) : describe_cut(&c, words, l->cancel_fd, e);
+                return error_hint(e, "It runs through /bin/sh -c.");
         }
-        buffer_wipe_and_free(&c.output);
-        buffer_wipe_and_free(&c.words);
-        return result;
+        ended = follow(&c, deadline_us, l->cancel_fd);
+        status = end(&c, ended);
+        return ended ? read_output(&c, status, words, ret, e) : describe_cut(&c, words, l->cancel_fd, e);
 }

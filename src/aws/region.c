@@ -81,10 +81,25 @@ enum found region_of_brokers(const char *brokers, char **ret, struct error *e) {
 
 /* ---- the order ---- */
 
+/* us-east-1a: a zone is its region's name and a letter; no region's name ends in a digit and a letter. */
+static bool is_zone(const char *name) {
+        size_t n = strlen(name);
+
+        return n > 3 && islower((unsigned char) name[n - 1]) && isdigit((unsigned char) name[n - 2]);
+}
+
 static enum found use(struct lookup *l, const char *region, const char *source, struct error *e) {
+        size_t digits;
+
         if (!region_is_valid(region)) {
                 error_set(e, ERROR_REFUSED, "the region from %s can't be one: it is part of a host's name", source);
                 return error_hint(e, "A region looks like us-east-1: lower case letters, digits and -.");
+        }
+        if (is_zone(region)) {
+                error_set(e, ERROR_REFUSED, "%s (from %s) is an availability zone, not a region", region, source);
+                digits = strcspn(region, "0123456789");
+                digits += strspn(region + digits, "0123456789");
+                return error_hint(e, "Write %.*s.", (int) digits, region);
         }
         snprintf(l->region, sizeof l->region, "%s", region);
         text_flatten(source, l->region_source, sizeof l->region_source);

@@ -19,12 +19,9 @@ static struct digest sha256(const void *data, size_t length) {
         return h;
 }
 
-static struct digest hmac(const void *key, size_t key_length, const char *text, size_t length) {
-        struct digest h;
-
-        if (!HMAC(EVP_sha256(), key, (int) key_length, (const unsigned char *) text, length, h.bytes, NULL))
+static void hmac(const void *key, size_t key_length, const char *text, size_t length, struct digest *ret) {
+        if (!HMAC(EVP_sha256(), key, (int) key_length, (const unsigned char *) text, length, ret->bytes, NULL))
                 abort();
-        return h;
 }
 
 /* ---- canonical request ---- */
@@ -105,41 +102,37 @@ void sigv4_date(int64_t now_s, char ret[static SIGV4_DATE_SIZE]) {
         strftime(ret, SIGV4_DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm);
 }
 
-static struct digest signing_key(const char *secret, const char *date, const char *region, const char *service) {
+/* The key in the last of `keys`; the caller wipes them all. */
+static void make_keys(const char *secret, const char *date, const char *region, const char *service,
+                      struct digest keys[static 4]) {
         const char *steps[] = { region, service, "aws4_request" };
-        struct buffer first = {};
-        struct digest key;
+        _cleanup_secret_ struct buffer first = {};
 
-        buffer_reserve(&first, strlen(secret) + 5);     /* at once, so that no copy stays behind */
         buffer_append_string(&first, "AWS4");
         buffer_append_string(&first, secret);
-        key = hmac(first.data, first.length, date, 8);
-        buffer_wipe_and_free(&first);
+        hmac(first.data, first.length, date, 8, &keys[0]);
         for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-                key = hmac(key.bytes, HASH_SIZE, steps[i], strlen(steps[i]));
-        return key;
+                hmac(keys[i].bytes, HASH_SIZE, steps[i], strlen(steps[i]), &keys[i + 1]);
 }
 
 void sigv4_signature(const char *canonical_request, size_t length, const char *secret_access_key, const char *date,
                      const char *region, const char *service, char ret[static SIGV4_SIGNATURE_SIZE]) {
-        struct digest request = sha256(canonical_request, length);
-        struct digest key = signing_key(secret_access_key, date, region, service);
-        struct buffer text = {}, hex = {};
-        struct digest signature;
+        struct digest request = sha256(canonical_request, length), keys[4], signature;
+        _cleanup_buffer_ struct buffer text = {}, hex = {};
 
+        make_keys(secret_access_key, date, region, service, keys);
         buffer_printf(&text, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n", date, date, region, service);
         text_hex(request.bytes, HASH_SIZE, TEXT_HEX, &text);
-        signature = hmac(key.bytes, HASH_SIZE, text.data, text.length);
+        hmac(keys[3].bytes, HASH_SIZE, text.data, text.length, &signature);
+        mem_wipe(keys, sizeof keys);
         text_hex(signature.bytes, HASH_SIZE, TEXT_HEX, &hex);
         memcpy(ret, buffer_string(&hex), SIGV4_SIGNATURE_SIZE);
-        mem_wipe(&key, sizeof key);
-        buffer_free(&text);
-        buffer_free(&hex);
 }
 
 char *sigv4_authorization(const struct sigv4_request *r, const struct aws_credentials *c, const char *date,
                           const char *region, const char *service) {
-        struct buffer canonical = {}, out = {};
+        _cleanup_secret_ struct buffer canonical = {};
+        struct buffer out = {};
         char signature[SIGV4_SIGNATURE_SIZE];
 
         sigv4_canonical_request(r, &canonical);
@@ -149,7 +142,6 @@ char *sigv4_authorization(const struct sigv4_request *r, const struct aws_creden
                       c->access_key_id, date, region, service);
         sigv4_signed_headers(r, &out);
         buffer_printf(&out, ", Signature=%s", signature);
-        buffer_wipe_and_free(&canonical);
         buffer_string(&out);
         return out.data;
 }

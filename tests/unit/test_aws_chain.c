@@ -240,9 +240,24 @@ static void environment_keys_end_when_the_environment_says(void **state) {
         assert_true(c.expires_s == s->now_s + 60);
         aws_credentials_wipe(&c);
         s->now_s += 60;
-        REFUSE(s, ERROR_UNREACHABLE, "AWS_CREDENTIAL_EXPIRATION", "expired at 2026-11-20T12:01:00Z");
+        REFUSE(s, ERROR_REFUSED, "AWS_CREDENTIAL_EXPIRATION", "expired at 2026-11-20T12:01:00Z", "to new ones");
         script_set(s, "AWS_CREDENTIAL_EXPIRATION", "tomorrow");
         REFUSE(s, ERROR_REFUSED, "AWS_CREDENTIAL_EXPIRATION", "not a time");
+}
+
+static void a_temporary_key_without_its_token_is_refused_at_once(void **state) {
+        const struct aws_settings of_command = { .profile = "command" };
+        struct script *s = *state;
+
+        script_profiles(s, "[profile command]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"ASIAX\","
+                           "\"SecretAccessKey\":\"S3CR3T\"}'\n", "[default]\n" KEYS("ASIAX"));
+        REFUSE(s, ERROR_REFUSED, "profile default", "ASIA", "aws_session_token");
+        REFUSE_WITH(s, &of_command, ERROR_REFUSED, "profile command", "ASIA", "SessionToken");
+        script_set(s, "AWS_ACCESS_KEY_ID", "ASIAX");
+        script_set(s, "AWS_SECRET_ACCESS_KEY", "S3CR3T");
+        REFUSE(s, ERROR_REFUSED, "environment", "ASIA", "AWS_SESSION_TOKEN");
+        script_set(s, "AWS_SESSION_TOKEN", "T");
+        expect(s, "ASIAX", "environment (AWS_ACCESS_KEY_ID)");
 }
 
 static void keys_from_two_files_are_not_mixed(void **state) {
@@ -811,6 +826,24 @@ static void a_command_has_no_terminal_and_no_file_of_ours(void **state) {
         close(fd);
 }
 
+static void a_command_inherits_our_environment_without_its_secrets(void **state) {
+        static const char *const secrets[] = {
+                "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        };
+        struct script *s = *state;
+
+        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+                assert_int_equal(setenv(secrets[i], "INHERITED", 1), 0);
+        assert_int_equal(setenv("AWS_REGION", "passed-on", 1), 0);
+        script_profiles(s, "[default]\ncredential_process = ! env | grep -q INHERITED && [ $AWS_REGION = passed-on ] && S=x "
+                           "&& echo \"" OUTPUT "\"\n", "");
+        expect(s, "PROC", "credential_process of profile default");
+        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+                unsetenv(secrets[i]);
+        unsetenv("AWS_REGION");
+}
+
 static void a_command_that_fails_is_named_with_its_last_words(void **state) {
         struct script *s = *state;
 
@@ -935,6 +968,7 @@ int main(void) {
                 TEST(no_credentials_at_all_says_where_they_were_sought),
                 TEST(environment_keys_may_have_a_session_token),
                 TEST(environment_keys_end_when_the_environment_says),
+                TEST(a_temporary_key_without_its_token_is_refused_at_once),
                 TEST(keys_from_two_files_are_not_mixed),
                 TEST(files_are_found_in_the_home_directory),
                 TEST(a_malformed_file_is_named_and_not_echoed),
@@ -971,6 +1005,7 @@ int main(void) {
                 TEST(imds_addresses_are_those_of_settings_and_family),
                 TEST(a_command_runs_through_the_shell_and_goes_on_over_lines),
                 TEST(a_command_has_no_terminal_and_no_file_of_ours),
+                TEST(a_command_inherits_our_environment_without_its_secrets),
                 TEST(a_command_that_fails_is_named_with_its_last_words),
                 TEST(a_command_cannot_carry_secrets_into_a_message),
                 TEST(commands_that_cannot_do_better_are_refused),

@@ -115,6 +115,16 @@ static void a_region_that_cannot_be_part_of_a_host_name_is_refused(void **state)
         }
 }
 
+static void an_availability_zone_is_told_apart_from_its_region(void **state) {
+        struct script *s = *state;
+
+        refuse(s, &(struct aws_settings) { .region = "us-east-1a" }, ERROR_REFUSED, "us-east-1a (from [aws] region) is an "
+               "availability zone");
+        refuse(s, &(struct aws_settings) { .region = "us-east-1a" }, ERROR_REFUSED, "Write us-east-1.");
+        script_set(s, "AWS_REGION", "us-west-2-lax-1b");
+        refuse(s, &(struct aws_settings) {}, ERROR_REFUSED, "Write us-west-2.");
+}
+
 static void no_region_at_all_names_what_to_set(void **state) {
         struct script *s = *state;
 
@@ -136,6 +146,7 @@ int main(void) {
                 TEST(brokers_of_two_regions_are_refused),
                 TEST(the_nearest_setting_counts_and_is_named),
                 TEST(a_region_that_cannot_be_part_of_a_host_name_is_refused),
+                TEST(an_availability_zone_is_told_apart_from_its_region),
                 TEST(no_region_at_all_names_what_to_set),
         };
 
