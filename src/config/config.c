@@ -211,7 +211,7 @@ static int refuse_file(const char *path, int cause, struct error *e) {
                 error_hint(e, "Copy the sample, %s, there and fill it in, or name another file with --config=FILE.",
                            config_sample_path());
         if (cause == EACCES)
-                error_hint(e, "The user that pinfeed runs as must be able to read it; the file holds no secrets.");
+                error_hint(e, "The user that pinfeed runs as must be able to read it.");
         return -1;
 }
 

@@ -79,7 +79,8 @@ void config_print_sample(FILE *f) {
                          "behind a space.");
         fputs("#\n", f);
         print_comment(f, "To begin with, set user_id in [pinfeed], host in [mysql] and bootstrap.servers in [kafka], and put "
-                         "the database password into /etc/pinfeed/mysql-password. Then: pinfeed --check");
+                         "the database password into /etc/pinfeed/mysql-password. Then try it:");
+        fputs("#\n#     pinfeed --check\n", f);
         for (const struct settings_section *s = settings_sections; s->name; s++)
                 if (strcmp(s->name, "stream") == 0)
                         print_sample_streams(f, s);

@@ -205,18 +205,20 @@ int properties_check_java(const struct producer_settings *s, struct error *e) {
 
                 if (!property_is_java(p))
                         continue;
-                buffer_printf(&names, "%s%s", first ? ", " : "", p->name);
-                first = first ? first : p;
+                if (!first)
+                        first = p;
+                else
+                        buffer_printf(&names, "%s%s", names.length ? ", " : "", p->name);
                 if (strcmp(p->name, "sasl.jaas.config") == 0)
                         translate_jaas(p->value, &lines);
         }
         if (!first)
                 return 0;
-        property_refuse(first, e, "tells a Java client to use IAM (together: %.500s)",
+        property_refuse(first, e, "is a setting of Java clients with IAM%s%.500s", names.length ? ", and so are " : "",
                         buffer_string(&names));
         if (!lines.length)
                 return error_hint(e, "Remove the lines: pinfeed signs in with IAM by default (mechanism OAUTHBEARER, the same "
-                                     "rights and the same port 9098).");
+                                     "rights and the same port 9098). A role to assume is [aws] role_arn.");
         return error_hint(e, "Remove the lines: pinfeed signs in with IAM by default. In their place write: %.600s.",
                           buffer_string(&lines));
 }

@@ -1,9 +1,18 @@
-/* Any bytes as a configuration file: an answer, never a crash, and never a value in an error. */
+/* Any bytes as a configuration file: an answer, never a crash, and no secret in an error. */
 #include <string.h>
 
 #include "pinfeed/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* S3CRET! is a value that the corpora hold; nothing else spells it. It may be shown as the wrong value of a setting, but
+ * not of the password file. */
+static void check_problem(const struct error *e) {
+        if (strstr(e->hint, "S3CRET!"))
+                abort();
+        if (strstr(e->what, "S3CRET!") && (strstr(e->what, "password_file") || !strstr(e->what, ", not '")))
+                abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct config *c = config_new();
@@ -14,9 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         abort();
         } else if (e.class != ERROR_REFUSED || strncmp(e.what, "FILE:", 5) != 0)
                 abort();
-        /* A value that the corpora hold; nothing else spells it. */
-        if (strstr(e.what, "S3CRET!") || strstr(e.hint, "S3CRET!"))
-                abort();
+        for (size_t i = 0; i < c->problems.count && i < ERRORS_KEPT; i++)
+                check_problem(&c->problems.list[i]);
         config_free(c);
         return 0;
 }

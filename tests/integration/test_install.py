@@ -15,6 +15,8 @@ INSTALLED = {
     "usr/local/share/man/man8/pinfeed.8": 0o644,
     "usr/local/share/man/man5/pinfeed.conf.5": 0o644,
     "usr/local/share/doc/pinfeed/pinfeed.conf.sample": 0o644,
+    "usr/local/share/bash-completion/completions/pinfeed": 0o644,
+    "usr/local/share/zsh/site-functions/_pinfeed": 0o644,
     "usr/local/lib/systemd/system/pinfeed.service": 0o644,
     "usr/local/lib/systemd/system/pinfeed-replay.service": 0o644,
     "usr/local/lib/sysusers.d/pinfeed.conf": 0o644,

@@ -209,7 +209,7 @@ def test_from_and_to_are_inclusive_and_have_a_cursor_of_their_own(table):
 def test_a_bound_that_is_no_key_is_wrong_usage(table, option, words):
     table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(3))
     assert re.search(words, table.run(option).expect_exit(2).log)
-    assert table.kafka.group_offsets("pinfeed").get((table.topic, 0)) is None
+    assert table.kafka.group_offsets(table.pinfeed.group).get((table.topic, 0)) is None
 
 
 def test_a_bounded_run_that_other_bounds_displace_is_named(table):
@@ -254,7 +254,7 @@ def test_dry_run_says_what_would_be_sent_and_changes_nothing(table):
         return result(table.pinfeed)
 
     def state():
-        return (table.kafka.end_offset(table.topic), cursor(table.kafka, "pinfeed", table.topic),
+        return (table.kafka.end_offset(table.topic), cursor(table.kafka, table.pinfeed.group, table.topic),
                 sorted((p.name, p.read_bytes()) for p in table.pinfeed.state_dir.iterdir()))
     before = state()
     assert dry() == {"dry_run": True, "totals": {"rows": 10}, "streams": {
@@ -495,7 +495,7 @@ def test_without_transactions_nothing_is_missing_after_kill(table):
     keys = [int(k) for k in table.keys("read_uncommitted")]
     assert list(dict.fromkeys(keys)) == list(range(1, 2001))
     assert len(keys) < 2000 + 3 * 800
-    assert cursor(table.kafka, "pinfeed", table.topic) is None
+    assert cursor(table.kafka, table.pinfeed.group, table.topic) is None
     assert table.replay()["rows"] == 0
 
 

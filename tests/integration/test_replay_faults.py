@@ -270,6 +270,6 @@ def test_a_full_disk_stops_a_replay_without_transactions_before_it_sends(feed, s
 
 def test_the_cursor_names_the_writer(feed, kafka):
     feed.start("--set=replay.rate=1000000").finish()
-    found = cursor(kafka, "pinfeed", feed.topic)
+    found = cursor(kafka, feed.pinfeed.group, feed.topic)
     assert found["pinfeed"] == 1 and found["writer"]["pid"] == feed.pinfeed.pid
     assert found["main"] == {"rows": ROWS, "last": str(ROWS), "to": str(ROWS), "restart": False, "done": True}

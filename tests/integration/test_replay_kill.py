@@ -26,7 +26,7 @@ class Backfill:
         self.hits = collections.Counter()
 
     def committed(self):
-        found = (cursor(self.kafka, "pinfeed", topic, stable=False) for topic in self.pinfeed.topics)
+        found = (cursor(self.kafka, self.pinfeed.group, topic, stable=False) for topic in self.pinfeed.topics)
         return sum(c["main"]["rows"] for c in found if c and "main" in c)
 
     def run_and_kill(self, kills_left):

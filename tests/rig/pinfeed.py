@@ -66,6 +66,10 @@ class Pinfeed:
         return f"{self.user_id}.{stream}"
 
     @property
+    def group(self):
+        return f"pinfeed.{self.user_id}"
+
+    @property
     def topics(self):
         return [self.topic(s) for s in ("pin", "geo", "user")]
 
@@ -77,6 +81,7 @@ class Pinfeed:
         for section, values in self.settings.items():
             lines.append(f"[{section}]")
             lines += [f"{name} = {_quoted(value)}" for name, value in values.items() if value is not None]
+        self.config_path.touch(mode=0o600)         # it may hold a secret
         self.config_path.write_text("\n".join(lines) + "\n")
         return self.config_path
 

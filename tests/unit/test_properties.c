@@ -238,8 +238,8 @@ static void properties_of_a_java_client_with_iam_are_one_mistake(void **state) {
         (void) state;
         producer_find_problems(&settings, &problems);
         assert_int_equal(problems.count, 3);
-        assert_string_equal(problems.list[0].what, "conf:3: [kafka] sasl.mechanism tells a Java client to use IAM (together: "
-                            "sasl.mechanism, sasl.jaas.config, sasl.client.callback.handler.class)");
+        assert_string_equal(problems.list[0].what, "conf:3: [kafka] sasl.mechanism is a setting of Java clients with IAM, and so are "
+                            "sasl.jaas.config, sasl.client.callback.handler.class");
         assert_non_null(strstr(problems.list[0].hint, "write: [aws] role_arn = arn:aws:iam::584739742957:role/"
                                "0ac1babf620d-ec2-access-role, and profile = me."));
         assert_memory_equal(problems.list[1].what, "conf:6: [kafka] no.such is not", 30);
