@@ -41,6 +41,7 @@ def test_an_account_logs_in_and_its_rows_arrive(mysql, kafka, pinfeed):
 def test_a_wrong_password_is_refused_and_not_shown(mysql, pinfeed, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text("wr0ngPassword\n")
+    wrong.chmod(0o600)
     pinfeed.settings["mysql"]["password_file"] = wrong
     for remembered in (False, True):
         if remembered:
