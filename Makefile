@@ -1,7 +1,7 @@
 # pinfeed: `make help` lists what can be made.
 #
 # Variables: prefix, sysconfdir, DESTDIR (install), CC, CFLAGS, BUILD (where things are built),
-# SANITIZE=address,undefined or SANITIZE=thread (an instrumented build; give it a BUILD of its own),
+# SANITIZE=address,undefined or SANITIZE=thread (an instrumented build), CCACHE= (without ccache),
 # WERROR=1 (warnings are errors; CI and `make check` set it), PYTEST_ARGS (handed to pytest).
 
 VERSION    := 0.1.0
@@ -20,8 +20,10 @@ catalogdir ?= $(prefix)/lib/systemd/catalog
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
-PYTHON  ?= python3
 PKG_CONFIG ?= pkg-config
+ifeq ($(origin CCACHE),undefined)
+CCACHE := $(if $(filter ccache,$(CC)),,$(shell command -v ccache))
+endif
 
 # pkg-config name, and the Debian package that has it (for the message when it is missing).
 LIBRARIES := rdkafka:librdkafka-dev mysqlclient:libmariadb-dev-compat jansson:libjansson-dev \
@@ -53,12 +55,9 @@ endif
 
 SOURCES := $(sort $(wildcard src/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
-UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
-DB_TESTS := $(patsubst tests/db/%.c,$(BUILD)/db/%,$(sort $(wildcard tests/db/test_*.c)))
 
 .PHONY: all
-all: $(BUILD)/pinfeed                       ## build build/pinfeed
+all: $(BUILD)/pinfeed                       ## Build: build build/pinfeed
 
 # `make V=1` shows the whole commands.
 Q := $(if $(V),,@)
@@ -72,30 +71,18 @@ $(BUILD)/libpinfeed.a: $(OBJECTS)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,CC,$<))
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(C11_THREADS) $(BUILD)/libpinfeed.a
+# Newer only when the flags are others: then everything is built again, and nothing is mixed.
+$(BUILD)/flags: export FLAGS = $(filter-out ccache -Werror,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIB_LIBS))
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(if $(V),,$(call say,LINK,$@))
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-
-.PHONY: unit
-unit: $(UNIT_TESTS)                         ## build and run the unit tests
-	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
-
-$(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(C11_THREADS) $(BUILD)/libpinfeed.a
-	@mkdir -p $(@D)
-	$(if $(V),,$(call say,LINK,$@))
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
-
-.PHONY: db-tests
-db-tests: $(DB_TESTS)                       ## build and run the tests of the table room, on a private MariaDB
-	tests/db/run $(DB_TESTS)
 
 # ---- systemd ----
 
@@ -123,119 +110,21 @@ install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
 DEPS := $(or $(PINFEED_DEPS),.deps)
 
 .PHONY: install-deps
-install-deps:                               ## install what building and testing need
+install-deps:                               ## Build: install what building and testing need
 	@scripts/install-deps
 
-PYTEST = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_SIGN=$(abspath $(SIGN)) \
-         $(DEPS)/venv/bin/python -B -m pytest tests/integration
-
-# A program that only tests run.
-SIGN := $(BUILD)/tools/sign
-$(SIGN): $(BUILD)/obj/tests/tools/sign.o $(BUILD)/libpinfeed.a
-	@mkdir -p $(@D)
-	$(if $(V),,$(call say,LINK,$@))
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
-
-.PHONY: integration
-integration: $(BUILD)/pinfeed $(SIGN)       ## run the tests against a real MariaDB and a real Kafka
-	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
-	$(Q)$(PYTEST) -m 'not long and not soak' $(PYTEST_ARGS)
-
-.PHONY: check-long
-check-long: $(BUILD)/pinfeed $(SIGN)        ## what takes long and belongs to every CI run all the same
-	$(Q)scripts/install-deps --old-kafka
-	$(Q)$(PYTEST) -m long $(PYTEST_ARGS)
-
-.PHONY: soak
-soak: $(BUILD)/pinfeed                      ## 500 kills of a replay, about ten minutes
-	$(Q)$(PYTEST) -m soak $(PYTEST_ARGS)
-
-.PHONY: check-service
-check-service: $(BUILD)/pinfeed manual      ## boot systemd in a container and try the units there (needs root)
-	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
-	$(DEPS)/venv/bin/python -B -m pytest tests/service $(PYTEST_ARGS)
-
-# The same on the newest platform, which scripts/newest-root makes: Debian sid with Oracle's MySQL, where pinfeed is
-# built and tested anew; and this machine's pinfeed with that MySQL. Skipped, with the reason, where that can't be had.
-NEWEST := $(BUILD)/newest
-NEWEST_TESTS := tests/newest $(addprefix tests/integration/test_,emulate.py credentials.py tokens.py replay.py)
-
-.PHONY: check-newest
-check-newest: $(BUILD)/pinfeed $(DB_TESTS)  ## build and test with the newest libraries and Oracle's MySQL (needs root)
-	+@scripts/newest-root; case $$? in 0) $(MAKE) --no-print-directory newest-tests WERROR=1 ;; 77) ;; *) exit 1 ;; esac
-
-# Programs that were built there, for tests that run here.
-NEWEST_PROGRAMS := $(addprefix $(NEWEST)/outside/,pinfeed tools/sign)
-$(NEWEST)/outside/%: FORCE
-	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexec %s %s "$$@"\n' $(abspath scripts)/newest-run $(abspath $(NEWEST))/$* >$@ && chmod 755 $@
-
-.PHONY: newest-tests
-newest-tests: export PINFEED_TEST_MYSQLD = $(abspath scripts)/newest-run mysqld
-newest-tests: $(NEWEST_PROGRAMS)
-	@test -x $(DEPS)/venv/bin/python || { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
-	scripts/newest-run $(MAKE) --no-print-directory BUILD=$(NEWEST) all $(NEWEST)/tools/sign unit $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
-	PINFEED_TEST_MYSQLD=mysqld scripts/newest-run tests/db/run $(DB_TESTS:$(BUILD)/%=$(NEWEST)/%)
-	tests/db/run $(DB_TESTS)
-	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B -m pytest tests/newest/test_mysql.py $(PYTEST_ARGS)
-	PINFEED=$(abspath $(NEWEST))/outside/pinfeed PINFEED_SIGN=$(abspath $(NEWEST))/outside/tools/sign \
-	  $(DEPS)/venv/bin/python -B -m pytest $(NEWEST_TESTS) $(PYTEST_ARGS)
-
-# ---- fuzzing ----
-
-FUZZ_SECONDS ?= 300
-FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-# They are built by clang in a tree of their own, by this Makefile once more.
-FUZZ_MAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
-
-$(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libpinfeed.a
-	@mkdir -p $(@D)
-	$(if $(V),,$(call say,LINK,$@))
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) -lm
-
-# What is found on the way is kept in $(BUILD)/corpus; what makes one fail, beside it.
-.PHONY: run-fuzzers
-run-fuzzers: $(FUZZERS)
-	@for f in $(FUZZERS); do \
-	  what=$${f##*/fuzz_}; mkdir -p $(BUILD)/corpus/$$what; \
-	  printf '  FUZZ  %s (%s s)\n' $$what $(FUZZ_SECONDS); \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)/$$what- $(BUILD)/corpus/$$what tests/fuzz/corpus/$$what >$(BUILD)/$$what.log 2>&1 || \
-	    { grep -v '^#' $(BUILD)/$$what.log | tail -n 60; exit 1; }; \
-	done
-
-.PHONY: fuzz
-fuzz:                                       ## feed the parsers with random bytes, FUZZ_SECONDS (300) each
-	+@$(FUZZ_MAKE) run-fuzzers FUZZ_SECONDS=$(FUZZ_SECONDS)
-
-.PHONY: fuzz-short
-fuzz-short:                                 ## the same for a few seconds each
-	+@$(FUZZ_MAKE) run-fuzzers FUZZ_SECONDS=4
+include tests/tests.mk
 
 # Object files are kept.
 .SECONDARY:
 
-# One after the other, whatever -j says: the servers' summary comes last.
-.PHONY: check
-check:                                      ## all tests but check-service, check-long and soak; under ten minutes
-	$(Q)scripts/check-layers
-	$(Q)$(MAKE) --no-print-directory unit WERROR=1
-	$(Q)$(MAKE) --no-print-directory unit db-tests WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined
-	$(Q)$(MAKE) --no-print-directory fuzz-short
-	$(Q)$(MAKE) --no-print-directory integration WERROR=1
-
-# The same integration tests with instrumented programs; slower, so CI runs it beside `check`.
-.PHONY: check-sanitized
-check-sanitized:                            ## the integration tests under AddressSanitizer and ThreadSanitizer
-	$(Q)$(MAKE) --no-print-directory integration WERROR=1 BUILD=$(BUILD)/asan SANITIZE=address,undefined
-	$(Q)$(MAKE) --no-print-directory unit integration WERROR=1 BUILD=$(BUILD)/tsan SANITIZE=thread
 
 .PHONY: bench
-bench: $(BUILD)/pinfeed                     ## timings; BENCH_ARGS='--rows=10000000 --rounds=5'
+bench: $(BUILD)/pinfeed                     ## See: timings; BENCH_ARGS='--rows=10000000 --rounds=5'
 	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B tests/bench.py $(BENCH_ARGS)
 
 .PHONY: demo
-demo:                                       ## see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
+demo:                                       ## See: see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
 	@scripts/demo
 
 # ---- manual, sample configuration, installation ----
@@ -246,7 +135,7 @@ EXAMPLES := $(sort $(wildcard etc/iam/* etc/msk-connect/*))
 CONFIG_FILE := $(DESTDIR)$(sysconfdir)/pinfeed/pinfeed.conf
 
 .PHONY: manual
-manual: $(GENERATED)                        ## build manual, sample configuration, the shells' completion
+manual: $(GENERATED)                        ## Build: build the manual, the sample configuration, completion for shells
 
 $(BUILD)/print-settings: $(BUILD)/obj/src/print-settings.o $(BUILD)/libpinfeed.a
 	$(if $(V),,$(call say,LINK,$@))
@@ -270,7 +159,7 @@ $(BUILD)/pinfeed.8 $(BUILD)/pinfeed.conf.5: $(BUILD)/%: etc/%.in
 
 # An edited configuration is never overwritten.
 .PHONY: install
-install: all manual install-systemd         ## install the program, its manual, units and a sample configuration
+install: all manual install-systemd         ## Install: install the program, its manual, units and a sample configuration
 	install -D -m 755 $(BUILD)/pinfeed $(DESTDIR)$(bindir)/pinfeed
 	install -D -m 644 $(BUILD)/pinfeed.8 $(DESTDIR)$(mandir)/man8/pinfeed.8
 	install -D -m 644 $(BUILD)/pinfeed.conf.5 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
@@ -284,7 +173,7 @@ install: all manual install-systemd         ## install the program, its manual, 
 
 # What was edited stays: the configuration, the password, the state.
 .PHONY: uninstall
-uninstall:                                  ## remove what install put in place, but nothing that was edited
+uninstall:                                  ## Install: remove what install put in place, but nothing that was edited
 	rm -f $(DESTDIR)$(bindir)/pinfeed $(DESTDIR)$(mandir)/man8/pinfeed.8 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
 	rm -f $(UNITS:%=$(DESTDIR)$(unitdir)/%) $(DESTDIR)$(sysusersdir)/pinfeed.conf
 	rm -f $(DESTDIR)$(catalogdir)/pinfeed.catalog $(DESTDIR)$(bashdir)/pinfeed $(DESTDIR)$(zshdir)/_pinfeed
@@ -293,19 +182,18 @@ uninstall:                                  ## remove what install put in place,
 	@rmdir $(DESTDIR)$(sysconfdir)/pinfeed/aws $(DESTDIR)$(sysconfdir)/pinfeed 2>/dev/null || \
 	  echo 'What is in $(DESTDIR)$(sysconfdir)/pinfeed stays, and so does the state in /var/lib/pinfeed.'
 
-.PHONY: check-layers
-check-layers:                               ## prove that each room includes only rooms below it
-	$(Q)scripts/check-layers
-
 .PHONY: clean
-clean:                                      ## remove what was built
+clean:                                      ## Build: remove what was built
 	rm -rf $(BUILD)
 
 .PHONY: distclean
-distclean: clean                            ## and what was fetched for the tests
+distclean: clean                            ## Build: and what was fetched for the tests
 	rm -rf $(DEPS)
 
+# `## Group: what it is for` behind a target.
 .PHONY: help
-help:                                       ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | sort | \
-	  while IFS="$$(printf '\t')" read -r t d; do printf '  make %-15s %s\n' "$$t" "$$d"; done
+help:                                       ## Build: this list
+	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); at = index($$2, ": "); group = substr($$2, 1, at - 1); \
+	    if (!(group in text)) order[++n] = group; \
+	    text[group] = text[group] sprintf("  make %-15s %s\n", $$1, substr($$2, at + 2)) } \
+	  END { for (i = 1; i <= n; i++) printf "%s\n%s", order[i], text[order[i]] }' $(MAKEFILE_LIST)

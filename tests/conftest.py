@@ -16,6 +16,11 @@ from rig.pinfeed import new_user_id  # noqa: E402
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items):
+    """A group (of tests with a server of their own) runs on one worker, one test after the other: it begins first."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(scope="session")
 def mariadb_server():
     """MariaDB, or what PINFEED_TEST_MYSQLD runs."""
@@ -48,7 +53,8 @@ def database(mariadb):
     """The name of an empty database of this test alone."""
     name = mariadb.create_database()
     yield name
-    mariadb.start().drop_database(name)
+    mariadb.start().kill_connections()          # a query that still runs would hold the tables
+    mariadb.drop_database(name)
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""--replay on Kafka 2.8.1 with ZooKeeper, the version of these users' clusters. `scripts/install-deps --old-kafka` fetches it."""
+"""--replay on Kafka 2.8.1 with ZooKeeper, the version of these users' clusters: `make check-brokers`."""
 
 import pytest
 
 from rig.kafka_zookeeper import KafkaWithZookeeper
 from rig.replay import assert_exact, create_topics, load_posts, result
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.brokers, pytest.mark.xdist_group("old broker"), pytest.mark.promise("A replay is exactly once")]
 
 
 @pytest.fixture(scope="module")

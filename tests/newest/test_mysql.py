@@ -8,7 +8,8 @@ import pytest
 from rig import MySQL, posts, sent
 from rig.mysql import MYSQLD
 
-pytestmark = pytest.mark.skipif(not MYSQLD, reason="PINFEED_TEST_MYSQLD names no mysqld")
+pytestmark = [pytest.mark.skipif(not MYSQLD, reason="PINFEED_TEST_MYSQLD names no mysqld"),
+              pytest.mark.xdist_group("mysql")]
 
 SERVERS = {"own-certificate": {}, "known-certificate": {"tls": True}, "no-tls": {"options": ["--tls-version="]}}
 

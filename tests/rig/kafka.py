@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
                                    NewTopic, ResourcePatternType, ResourceType)
 
@@ -17,7 +17,7 @@ from .process import Process, RigError, Server, free_port, run, wait_until
 from .records import end_offset, produce, read_to_end
 from .tokens import read_log
 
-VERSION = "3.9.1"
+VERSION = os.environ.get("PINFEED_TEST_KAFKA") or "3.9.1"
 _JAVA_SOURCES = paths.ROOT / "tests" / "rig" / "java" / "pinfeed" / "rig"
 
 
@@ -288,12 +288,27 @@ class Kafka(Server):
         """{(topic, partition): (offset, metadata)} that are committed; stable: those of open transactions are awaited
         by leaving them out."""
         request = [ConsumerGroupTopicPartitions(group)]
-        result = self.admin().list_consumer_group_offsets(request, require_stable=stable)[group].result(20)
+        result = self._when_loaded(
+            lambda: self.admin().list_consumer_group_offsets(request, require_stable=stable)[group].result(20))
         return {(p.topic, p.partition): (p.offset, _metadata(p)) for p in result.topic_partitions if p.offset >= 0}
 
     def set_group_offset(self, group, topic, partition, offset):
         request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])]
-        self.admin().alter_consumer_group_offsets(request)[group].result(20)
+        self._when_loaded(lambda: self.admin().alter_consumer_group_offsets(request)[group].result(20))
+
+    @staticmethod
+    def _when_loaded(ask):
+        """What a broker answers that, just started, may read its groups still."""
+        answers = []
+
+        def asked():
+            try:
+                answers.append(ask())
+            except KafkaException as e:
+                if e.args[0].code() != KafkaError.COORDINATOR_LOAD_IN_PROGRESS:
+                    raise
+            return answers
+        return wait_until(asked, 30, "the broker has read its groups", 0.2)[0]
 
     def delete_group(self, group):
         self.admin().delete_consumer_groups([group])[group].result(20)

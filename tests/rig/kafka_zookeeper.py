@@ -18,7 +18,7 @@ class KafkaWithZookeeper(Kafka):
         self.zookeeper = None
         self.jars = paths.DEPS / f"kafka-{VERSION}"
         if not self.jars.is_dir():
-            raise RigError(f"{self.jars} is missing; scripts/install-deps --old-kafka puts it there")
+            raise RigError(f"{self.jars} is missing; scripts/install-deps --brokers puts it there")
 
     def _java(self, log, *arguments):
         return Process(["java", *_JAVA_OPTIONS, *_logging("info"), "-cp", f"{self.jars}/*", *arguments], log, cwd=self.directory,

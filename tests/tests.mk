@@ -1,0 +1,108 @@
+# The tests; tests/README.md tells which is where. Variables: PYTEST_ARGS (handed to pytest), TEST_JOBS (how many tests
+# with servers run at once, each with servers of its own: they mostly wait).
+
+TEST_JOBS ?= 4
+CORES := $(shell nproc)
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+DB_TESTS := $(patsubst tests/db/%.c,$(BUILD)/db/%,$(sort $(wildcard tests/db/test_*.c)))
+SIGN := $(BUILD)/tools/sign
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(C11_THREADS) $(BUILD)/libpinfeed.a
+	@mkdir -p $(@D)
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+
+$(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(C11_THREADS) $(BUILD)/libpinfeed.a
+	@mkdir -p $(@D)
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+
+# A program that only tests run.
+$(SIGN): $(BUILD)/obj/tests/tools/sign.o $(C11_THREADS) $(BUILD)/libpinfeed.a
+	@mkdir -p $(@D)
+	$(if $(V),,$(call say,LINK,$@))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
+
+.PHONY: programs
+programs: $(BUILD)/pinfeed $(SIGN) $(UNIT_TESTS) $(DB_TESTS)
+
+# This Makefile once more; instrumented programs have trees of their own.
+SELF = $(MAKE) --no-print-directory WERROR=1
+ASAN = $(SELF) BUILD=$(BUILD)/asan SANITIZE=address,undefined
+TSAN = $(SELF) BUILD=$(BUILD)/tsan SANITIZE=thread
+
+.PHONY: asan-programs tsan-programs fuzz-programs
+asan-programs:
+	+@$(ASAN) programs
+tsan-programs:
+	+@$(TSAN) programs
+fuzz-programs:
+	+@$(FUZZ) fuzzers
+
+SIDE_BY_SIDE = tests/side-by-side -o $(BUILD)/logs
+PYTEST = $(DEPS)/venv/bin/python -B -m pytest -n $(TEST_JOBS) --dist loadgroup
+INTEGRATION = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_SIGN=$(abspath $(SIGN)) $(PYTEST) tests/integration
+
+.PHONY: deps
+deps:
+	@cmp -s tests/requirements.txt $(DEPS)/venv/requirements.txt || \
+	  { echo 'the tests need more than is here: make install-deps' >&2; exit 1; }
+
+# ---- what one runs all the time ----
+
+.PHONY: check
+check: deps                                 ## Tests: all of this group, side by side, in under five minutes
+	+@$(SELF) -j$(CORES) programs asan-programs fuzz-programs
+	+@$(SIDE_BY_SIDE) -j 2 '$(SELF) integration' '$(SELF) unit' '$(ASAN) unit' '$(ASAN) db-tests' '$(SELF) fuzz-short' \
+	  scripts/check-layers
+
+.PHONY: unit
+unit: $(UNIT_TESTS)                         ## Tests: rooms by themselves
+	$(Q)$(SIDE_BY_SIDE) -j 4 $(UNIT_TESTS)
+
+.PHONY: db-tests
+db-tests: $(DB_TESTS)                       ## Tests: the table room, on a private MariaDB
+	tests/db/run $(DB_TESTS)
+
+.PHONY: integration
+integration: $(BUILD)/pinfeed $(SIGN) deps  ## Tests: pinfeed with a real MariaDB and a real Kafka
+	$(Q)$(INTEGRATION) -m 'not long and not soak and not brokers' $(PYTEST_ARGS)
+
+.PHONY: check-layers
+check-layers:                               ## Tests: each room includes only rooms below it
+	$(Q)scripts/check-layers
+
+# ---- what CI runs too ----
+
+.PHONY: check-ci
+check-ci: deps                              ## CI: all of this group, side by side, in under forty minutes with `check`
+	+@$(SELF) -j$(CORES) programs manual asan-programs tsan-programs
+	+@$(SIDE_BY_SIDE) -j 2 '$(SELF) check-newest' '$(TSAN) integration' '$(ASAN) integration' '$(SELF) check-long' \
+	  '$(TSAN) unit' '$(SELF) check-service' '$(SELF) check-brokers'
+
+.PHONY: check-long
+check-long: $(BUILD)/pinfeed $(SIGN) deps   ## CI: longer outages, longer runs
+	$(Q)$(INTEGRATION) -m long $(PYTEST_ARGS)
+
+.PHONY: check-service
+check-service: $(BUILD)/pinfeed manual deps ## CI: boot systemd in a container and try the units there (needs root)
+	$(DEPS)/venv/bin/python -B -m pytest tests/service $(PYTEST_ARGS)
+
+.PHONY: check-sanitized
+check-sanitized:                            ## CI: unit and integration tests with AddressSanitizer and ThreadSanitizer
+	+@$(SELF) -j$(CORES) asan-programs tsan-programs
+	+@$(SIDE_BY_SIDE) -j 1 '$(ASAN) unit' '$(ASAN) integration' '$(TSAN) unit' '$(TSAN) integration'
+
+# Kafka 2.8.1 is what these users' clusters run, 4.1 the newest that MSK has.
+.PHONY: check-brokers
+check-brokers: $(BUILD)/pinfeed $(SIGN) deps ## CI: the oldest and the newest Kafka
+	$(Q)scripts/install-deps --brokers
+	$(Q)$(SIDE_BY_SIDE) -j 1 '$(INTEGRATION)/test_replay_old_broker.py -n 1 $(PYTEST_ARGS)' \
+	  'PINFEED_TEST_KAFKA=4.1.0 $(INTEGRATION)/test_replay.py tests/integration/test_emulate.py $(PYTEST_ARGS)'
+
+.PHONY: soak
+soak: $(BUILD)/pinfeed deps                 ## By hand: 500 kills of a replay, about ten minutes
+	$(Q)$(INTEGRATION) -m soak $(PYTEST_ARGS)
+
+include tests/fuzz/fuzz.mk tests/newest/newest.mk
