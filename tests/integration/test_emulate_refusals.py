@@ -159,6 +159,7 @@ def test_create_topics_without_the_right(kafka, pinfeeds, mariadb):
     assert re.search(rf"error: topic {pinfeed.topic('pin')} can't be created: .*kafka-cluster:CreateTopic.*or ask", pinfeed.log)
 
 
+@pytest.mark.promise("Nothing is created by accident")
 def test_a_missing_topic_is_not_created_by_accident(mariadb, kafka, pinfeeds, sample):
     pinfeed = pinfeeds(mariadb, kafka, database=sample)
     for stream in ("pin", "user"):
@@ -194,6 +195,7 @@ def test_what_mysql_does_not_have_or_allow_is_said(emulate, kafka, sample, secti
     assert len(bad) == 1 and re.search(".*".join(patterns), bad[0]["text"] + ". " + bad[0]["hint"])
 
 
+@pytest.mark.promise("Secrets")
 def test_a_wrong_password_is_said_and_not_shown(emulate, kafka, sample):
     pinfeed = emulate(sample)
     wrong = pinfeed.directory / "wrong"

@@ -10,6 +10,8 @@ from rig import wait_until
 from rig.replay import assert_same, cursor, expected_rows, records, result
 from rig.steps import Steps
 
+pytestmark = pytest.mark.promise("A replay is exactly once")
+
 ROWS = 1500
 
 

@@ -9,6 +9,8 @@ import pytest
 from rig.replay import STREAMS, assert_exact, create_topics, cursor, load_posts, result
 from rig.steps import Steps
 
+pytestmark = pytest.mark.promise("A replay is exactly once")
+
 ROWS = 200_000
 
 

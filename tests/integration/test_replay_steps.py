@@ -7,6 +7,8 @@ import pytest
 from rig.replay import assert_same, expected_rows, records, result
 from rig.steps import Steps
 
+pytestmark = pytest.mark.promise("A replay is exactly once")
+
 # How many rows each key has: all ways to spread up to five rows over keys, and some longer runs.
 SPREADS = sorted(set(c for n in (1, 2, 3, 4) for c in itertools.product((1, 2, 3), repeat=n) if sum(c) <= 5),
                  key=lambda c: (sum(c), c))
