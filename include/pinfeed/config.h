@@ -32,6 +32,13 @@ struct config_stream {
         int replication_factor;         /* -1: the cluster's default */
 };
 
+enum config_tls {
+        CONFIG_TLS_DEFAULT,                     /* as table has it */
+        CONFIG_TLS_PREFER,
+        CONFIG_TLS_REQUIRE,
+        CONFIG_TLS_VERIFY,
+};
+
 /* Strings are NULL when not set and without a default. */
 struct config {
         char *user_id;
@@ -41,6 +48,7 @@ struct config {
 
         char *mysql_host, *mysql_socket, *mysql_user, *mysql_password_file, *mysql_database, *mysql_ssl_ca;
         unsigned mysql_port;
+        int mysql_tls;                          /* enum config_tls */
 
         struct config_property *kafka;  /* in order; bootstrap.servers among them */
         size_t kafka_count;

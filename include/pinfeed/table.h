@@ -20,9 +20,19 @@ struct database;
 struct table;
 struct table_reader;
 
+enum table_tls {
+        TABLE_TLS_DEFAULT,              /* VERIFY with ssl_ca or on RDS; else PREFER on this machine (a socket, localhost, a
+                                         * loopback address), REQUIRE elsewhere */
+        TABLE_TLS_PREFER,               /* TLS if the server offers it */
+        TABLE_TLS_REQUIRE,              /* TLS or nothing, whoever it is that answers */
+        TABLE_TLS_VERIFY,               /* and the certificate must fit the name and be signed by ssl_ca, or by an authority
+                                         * that this machine trusts */
+};
+
 struct table_login {
         const char *host, *socket, *user, *database, *ssl_ca;   /* NULL: not set */
         unsigned port;
+        enum table_tls tls;             /* on a socket nothing is encrypted */
         const char *password_file;      /* NULL: no password; one trailing newline is not part of it */
         unsigned timeout_ms;            /* for connecting, writing, and silence (see above); rounded up to seconds. A
                                          * log-in as a whole may take three times that. */
@@ -34,11 +44,14 @@ struct table_login {
                                          * (and all later ones) fail soon. Must last until database_close. */
 };
 
-/* Connects with utf8mb4, session time zone UTC, and a session that reads only. Over TCP with TLS if the server offers it;
- * with ssl_ca the server must, and its certificate is verified. `login` is copied, the password is read anew for each
- * connection and wiped. Class ERROR_REFUSED for a wrong user, password, database or certificate and an unreadable
- * password file; ERROR_UNREACHABLE when nobody answers. */
+/* Connects with utf8mb4, session time zone UTC, and a session that reads only, over the best TLS that the server has. The
+ * password itself goes over TLS or a socket only; without, nothing but proofs of it (mysql_native_password, ed25519,
+ * caching_sha2_password of an account that the server remembers). `login` is copied, the password is read anew for each
+ * connection and wiped. Class ERROR_REFUSED for a wrong user, password, database or certificate, missing TLS and an
+ * unreadable password file; ERROR_UNREACHABLE when nobody answers. */
 int database_open(const struct table_login *login, struct database **ret, struct error *e);
+/* What protects the connection, and what would better: "TLSv1.3, TLS_AES_256_GCM_SHA384, certificate verified". */
+void database_tls(const struct database *db, char *ret, size_t size);
 /* Safe on NULL. Does not wait for a server that is gone. */
 void database_close(struct database *db);
 

@@ -75,8 +75,14 @@ const struct setting settings[] = {
         { .section = "mysql", .key = "ssl_ca", .type = SETTING_PATH, IN_CONFIG(mysql_ssl_ca),
           .example = "/etc/pinfeed/rds-global-bundle.pem",
           .help = "CA certificates (PEM) that the server's certificate must be signed by.",
-          .details = "When set, the connection is encrypted or refused, and the server's name is verified. For RDS: the "
-                     "global bundle that AWS offers for download." },
+          .details = "For RDS: the global bundle that AWS offers for download, "
+                     "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem." },
+        { .section = "mysql", .key = "tls", .type = SETTING_TLS, IN_CONFIG(mysql_tls),
+          .normal_words = "verify with ssl_ca or on RDS; else prefer on this machine, require elsewhere", .example = "verify",
+          .help = "How the connection is protected: verify, require or prefer.",
+          .details = "verify: encrypted, and the server's certificate fits its name and is signed by ssl_ca (or by an "
+                     "authority that this machine trusts). require: encrypted, but anybody may be at the other end. prefer: "
+                     "encrypted if the server offers it. Never less than that; a Unix socket needs none of it." },
 
         /* ---- [kafka] ---- */
         { .section = "kafka", .key = "bootstrap.servers", .type = SETTING_PROPERTY, .required = true,

@@ -16,6 +16,7 @@ enum setting_type {                     /* and what it is stored as */
         SETTING_REAL,                   /* double, real_least..real_most */
         SETTING_BOOL,                   /* bool */
         SETTING_LOG_LEVEL,              /* int, syslog's severity */
+        SETTING_TLS,                    /* int, enum config_tls */
         SETTING_PROPERTY,               /* in [kafka]: described here, stored among the properties */
 };
 

@@ -19,6 +19,10 @@ static const struct choice log_levels[] = {
         { "error", 3 }, { "warning", 4 }, { "notice", 5 }, { "info", 6 }, { "debug", 7 }, {},
 };
 
+static const struct choice tls[] = {
+        { "verify", CONFIG_TLS_VERIFY }, { "require", CONFIG_TLS_REQUIRE }, { "prefer", CONFIG_TLS_PREFER }, {},
+};
+
 static const struct choice bools[] = {
         { "yes", true }, { "true", true }, { "on", true }, { "1", true },
         { "no", false }, { "false", false }, { "off", false }, { "0", false }, {},
@@ -176,6 +180,7 @@ static const struct type {
         [SETTING_WIDE] = { .size = sizeof(uint64_t), .describe = describe_whole },
         [SETTING_REAL] = { .describe = describe_real },
         [SETTING_BOOL] = { .size = sizeof(bool), .choices = bools, .accepts = "yes or no" },
+        [SETTING_TLS] = { .size = sizeof(int), .choices = tls, .accepts = "verify, require or prefer" },
         [SETTING_LOG_LEVEL] = { .size = sizeof(int), .choices = log_levels,
                                 .accepts = "error, warning, notice, info or debug" },
         [SETTING_PROPERTY] = { .accepts = "text" },
@@ -271,7 +276,7 @@ void setting_print(const struct setting *s, const void *base, struct buffer *out
         else {
                 while (c->value != load_whole(type, at))
                         c++;
-                buffer_append_string(out, c->name);
+                buffer_append_string(out, c->name ? c->name : "");      /* 0: not set */
         }
 }
 

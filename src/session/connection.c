@@ -43,6 +43,7 @@ int connection_open_database(struct connection *c, struct error *e) {
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
                 .password_file = config->mysql_password_file, .timeout_ms = LIMIT_DATABASE_MS,
                 .alive = database_alive, .alive_arg = c, .stop = &c->cancelled,
+                .tls = (enum table_tls) config->mysql_tls,
         };
         struct patience patience = { .connection = c, .whom = "MySQL can be reached" };
 

@@ -75,6 +75,7 @@ static int set_up_session(struct database *db, struct error *e) {
 
 static void start_library(void) {
         mysql_library_init(0, NULL, NULL);
+        plugin_take_care();
 }
 
 static int open_session(struct database *db, struct error *e) {
@@ -122,6 +123,21 @@ void database_close(struct database *db) {
         login_free(&db->login);
         free(db->place);
         free(db);
+}
+
+void database_tls(const struct database *db, char *ret, size_t size) {
+        const char *cipher = mysql_get_ssl_cipher(db->mysql), *version = "TLS";
+
+        if (!cipher) {
+                snprintf(ret, size, login_is_local(&db->login) ? "no TLS (this machine)"
+                         : "no TLS ([mysql] tls = require insists on it)");
+                return;
+        }
+#ifdef MARIADB_VERSION_ID
+        mariadb_get_infov(db->mysql, MARIADB_CONNECTION_TLS_VERSION, &version);
+#endif
+        snprintf(ret, size, "%s, %s, %s", version, cipher, login_is_verified(db->mysql) ? "certificate verified"
+                 : "certificate not verified ([mysql] ssl_ca or tls = verify does)");
 }
 
 /* ---- queries ---- */

@@ -14,7 +14,9 @@ enum {
         MYSQL_ACCOUNT_LOCKED = 3118,
         MARIADB_ACCOUNT_LOCKED = 4151,
         MYSQL_CLIENT_TIMEOUT = 4031,
-        CLIENT_AUTH_PLUGIN_ERROR = 2061,
+        /* Connector/C's own errors, besides those from CR_MIN_ERROR on */
+        MARIADB_CLIENT_MIN = 5000, MARIADB_CLIENT_MAX = 5999,
+        MARIADB_PLUGIN_NOT_ALLOWED = 5010,
 };
 
 #define HINT_PASSWORD "Check [mysql] user and password_file (the file holds the password and nothing else), and that " \
@@ -27,7 +29,8 @@ enum {
 #define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
         "this machine in (RDS: inbound TCP 3306)."
 #define HINT_CERTIFICATE "[mysql] ssl_ca must hold the certificate authority of the server (RDS: " \
-        "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the name in its certificate."
+        "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the name in its certificate. " \
+        "[mysql] tls = require encrypts without a proof of who answers."
 #define HINT_WHERE "Check [stream] columns and where: where is the text that would follow WHERE in a SELECT."
 #define HINT_BUSY "The server is busy with others; trying again helps."
 #define HINT_SPACE "The server ran out of room, most likely for sorting: an index on the key column makes sorting needless."
@@ -58,7 +61,11 @@ static const struct answer {
         { MARIADB_ACCOUNT_LOCKED, ERROR_REFUSED, "Let a database administrator unlock the account." },
         { ER_NOT_SUPPORTED_AUTH_MODE, ERROR_REFUSED, HINT_PLUGIN },
         { CR_AUTH_PLUGIN_CANNOT_LOAD, ERROR_REFUSED, HINT_PLUGIN },
-        { CLIENT_AUTH_PLUGIN_ERROR, ERROR_REFUSED, "Log in over TLS: set [mysql] ssl_ca, or let the server offer TLS." },
+        { CLIENT_AUTH_PLUGIN_ERROR, ERROR_REFUSED, "The account's password would go over the network as it is. Let the server "
+          "offer TLS, and set [mysql] tls = require or, better, ssl_ca; or use [mysql] socket on the server's machine." },
+        { MARIADB_PLUGIN_NOT_ALLOWED, ERROR_REFUSED, "What answers asks for the password in a way that gives it away. pinfeed "
+          "logs in by mysql_native_password, ed25519, parsec or caching_sha2_password: if it is your server, let a database "
+          "administrator change the account '{user}' to one of them." },
         { ER_HOST_IS_BLOCKED, ERROR_UNREACHABLE, "Let a database administrator run FLUSH HOSTS." },
         { ER_CON_COUNT_ERROR, ERROR_UNREACHABLE, HINT_BUSY },
         { ER_TOO_MANY_USER_CONNECTIONS, ERROR_UNREACHABLE, HINT_BUSY },
@@ -86,7 +93,8 @@ static const struct answer {
 };
 
 bool is_client_error(unsigned number) {
-        return number >= CR_MIN_ERROR && number < 3000;
+        return (number >= CR_MIN_ERROR && number < 3000)
+               || (number >= MARIADB_CLIENT_MIN && number <= MARIADB_CLIENT_MAX);
 }
 
 static struct answer find_answer(unsigned number) {
@@ -103,8 +111,7 @@ static struct answer answer_about_tls(const char *words) {
                                                          "no such file" };
 
         if (strcasestr(words, "support"))
-                return (struct answer) { CR_SSL_CONNECTION_ERROR, ERROR_REFUSED, "Let the server offer TLS, or remove [mysql] "
-                                         "ssl_ca if the network between is your own." };
+                return (struct answer) { CR_SSL_CONNECTION_ERROR, ERROR_REFUSED, HINT_TLS };
         for (size_t i = 0; i < sizeof certificate_words / sizeof *certificate_words; i++)
                 if (strcasestr(words, certificate_words[i]))
                         return (struct answer) { CR_SSL_CONNECTION_ERROR, ERROR_REFUSED, HINT_CERTIFICATE };

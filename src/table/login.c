@@ -1,6 +1,9 @@
+#include <arpa/inet.h>
 #include <errmsg.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 
 #include "room.h"
 
@@ -62,12 +65,28 @@ static int read_password(const char *path, struct buffer *ret, struct error *e) 
 
 /* ---- options ---- */
 
-enum tls {
-        TLS_NONE,
-        TLS_UNVERIFIED,
-        TLS_VERIFIED,
-};
+static bool ends_with(const char *text, const char *end) {
+        size_t length = strlen(text), end_length = strlen(end);
 
+        return length >= end_length && strcasecmp(text + length - end_length, end) == 0;
+}
+
+bool login_is_local(const struct table_login *login) {
+        struct in_addr address;
+
+        return login->socket || strcasecmp(login->host, "localhost") == 0 || strcmp(login->host, "::1") == 0
+               || (inet_pton(AF_INET, login->host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET);
+}
+
+static enum table_tls lowest_tls(const struct table_login *login) {
+        if (login->tls != TABLE_TLS_DEFAULT)
+                return login->tls;
+        if (login->ssl_ca || ends_with(login->host, ".rds.amazonaws.com") || ends_with(login->host, ".rds.amazonaws.com.cn"))
+                return TABLE_TLS_VERIFY;
+        return login_is_local(login) ? TABLE_TLS_PREFER : TABLE_TLS_REQUIRE;
+}
+
+/* What one try insists on: no TLS at all, some TLS, TLS with a certificate that is verified. */
 #ifdef MARIADB_VERSION_ID
 static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
         my_bool flag = value;
@@ -75,33 +94,47 @@ static void set_flag(MYSQL *mysql, enum mysql_option option, bool value) {
         mysql_options(mysql, option, &flag);
 }
 
-static void set_tls(MYSQL *mysql, enum tls tls) {
-        set_flag(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, tls == TLS_VERIFIED);
-        set_flag(mysql, MYSQL_OPT_SSL_ENFORCE, tls != TLS_NONE);
+static void set_tls(MYSQL *mysql, enum table_tls tls) {
+        set_flag(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, tls == TABLE_TLS_VERIFY);
+        set_flag(mysql, MYSQL_OPT_SSL_ENFORCE, tls != TABLE_TLS_PREFER);
+        /* Else the server may ask for mysql_clear_password or dialog. */
+        mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, plugin_allowed());
 }
 
-/* Connector/C that only wishes for TLS believes to have it: to a server that offers none it sends a
- * caching_sha2_password in the clear. It finds out before, when it is to verify. */
-static enum tls first_try(void) {
-        return TLS_VERIFIED;
+bool login_is_verified(MYSQL *mysql) {
+        my_bool verified = false;
+
+        mysql_get_option(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verified);
+        return verified;
+}
+
+/* Connector/C finds out that there is no TLS before it says who we are only when it is to verify. */
+static enum table_tls first_tls(enum table_tls lowest) {
+        (void) lowest;
+        return TABLE_TLS_VERIFY;
 }
 #else
-static void set_tls(MYSQL *mysql, enum tls tls) {
-        static const unsigned modes[] = { SSL_MODE_DISABLED, SSL_MODE_PREFERRED, SSL_MODE_VERIFY_IDENTITY };
-        bool ask_for_key = true;
+static void set_tls(MYSQL *mysql, enum table_tls tls) {
+        unsigned mode = tls == TABLE_TLS_VERIFY ? SSL_MODE_VERIFY_IDENTITY
+                        : tls == TABLE_TLS_REQUIRE ? SSL_MODE_REQUIRED : SSL_MODE_DISABLED;
 
-        mysql_options(mysql, MYSQL_OPT_SSL_MODE, &modes[tls]);
-        /* Without TLS a password goes encrypted with the server's key, which Connector/C asks for by itself. */
-        mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &ask_for_key);
+        mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
 }
 
-static enum tls first_try(void) {
-        return TLS_UNVERIFIED;
+bool login_is_verified(MYSQL *mysql) {
+        unsigned mode = 0;
+
+        mysql_get_option(mysql, MYSQL_OPT_SSL_MODE, &mode);
+        return mode == SSL_MODE_VERIFY_IDENTITY;
+}
+
+static enum table_tls first_tls(enum table_tls lowest) {
+        return lowest == TABLE_TLS_VERIFY ? lowest : TABLE_TLS_REQUIRE;
 }
 #endif
 
-static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
-        unsigned timeout_s = login->timeout_ms / 1000;
+static MYSQL *new_handle(const struct table_login *login, enum table_tls tls) {
+        unsigned timeout_s = login->timeout_ms / 1000, no = 0;
         unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
         MYSQL *mysql = mysql_init(NULL);
 
@@ -111,6 +144,7 @@ static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
         mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
         /* No MYSQL_OPT_READ_TIMEOUT: a sort may take ten hours, and the guard knows when to give up. */
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+        mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no);      /* the server could ask for any file */
         mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         if (login->ssl_ca)
                 mysql_options(mysql, MYSQL_OPT_SSL_CA, login->ssl_ca);
@@ -119,7 +153,7 @@ static MYSQL *new_handle(const struct table_login *login, enum tls tls) {
 }
 
 /* A handle that is logged in, or has an error. */
-static MYSQL *connect_handle(const struct table_login *login, const char *password, enum tls tls) {
+static MYSQL *connect_handle(const struct table_login *login, const char *password, enum table_tls tls) {
         MYSQL *mysql = new_handle(login, tls);
 
         mysql_real_connect(mysql, login->host, login->user, password, login->database, login->port, login->socket, 0);
@@ -128,25 +162,44 @@ static MYSQL *connect_handle(const struct table_login *login, const char *passwo
         return mysql;
 }
 
-/* Without a certificate authority any certificate will do, and no TLS if there is none. */
+/* The best that the server has; nothing below the lowest. */
 static MYSQL *connect_as_offered(const struct table_login *login, const char *password) {
-        enum tls tls = login->socket ? TLS_NONE : first_try();
+        enum table_tls lowest = lowest_tls(login), tls = login->socket ? TABLE_TLS_PREFER : first_tls(lowest);
         MYSQL *mysql = connect_handle(login, password, tls);
 
-        while (mysql_errno(mysql) == CR_SSL_CONNECTION_ERROR && tls != TLS_NONE) {
-                tls = mysql->server_capabilities & CLIENT_SSL ? tls - 1 : TLS_NONE;
+        while (mysql_errno(mysql) == CR_SSL_CONNECTION_ERROR && tls > lowest) {
+                enum table_tls next = mysql->server_capabilities & CLIENT_SSL ? tls - 1 : TABLE_TLS_PREFER;
+
+                if (next < lowest)
+                        break;
+                tls = next;
                 mysql_close(mysql);
                 mysql = connect_handle(login, password, tls);
         }
         return mysql;
 }
 
+/* Connector/C without a certificate to verify is content with a server that takes back its offer of TLS. */
+static int check_tls(const struct table_login *login, MYSQL *mysql, struct error *e) {
+        _cleanup_free_ char *place = login_place(login);
+
+        if (login->socket || mysql_errno(mysql) != 0 || mysql_get_ssl_cipher(mysql) || lowest_tls(login) == TABLE_TLS_PREFER)
+                return 0;
+        error_set(e, ERROR_REFUSED, "can't connect: MySQL at %s does not encrypt the connection", place);
+        return error_hint(e, HINT_TLS);
+}
+
 int login_run(const struct table_login *login, MYSQL **ret, struct error *e) {
         _cleanup_secret_ struct buffer password = {};
+        MYSQL *mysql;
 
         if (login->password_file && read_password(login->password_file, &password, e) < 0)
                 return -1;
-        *ret = login->ssl_ca ? connect_handle(login, buffer_string(&password), TLS_VERIFIED)
-               : connect_as_offered(login, buffer_string(&password));
+        mysql = connect_as_offered(login, buffer_string(&password));
+        if (check_tls(login, mysql, e) < 0) {
+                mysql_close(mysql);
+                return -1;
+        }
+        *ret = mysql;
         return 0;
 }

@@ -53,9 +53,17 @@ void login_copy(struct table_login *to, const struct table_login *from);
 void login_free(struct table_login *login);
 char *login_place(const struct table_login *login);     /* the caller frees it */
 bool login_stopped(const struct table_login *login);
-/* With TLS if the server offers it; insisted upon and verified if there is a certificate authority. The handle is logged
- * in, or has an error. -1 only if the password can't be read. May wait without an end, see attempt.c. */
+bool login_is_local(const struct table_login *login);   /* no network is between */
+bool login_is_verified(MYSQL *mysql);                   /* if there is TLS: whether the certificate was verified */
+/* The handle is logged in, or has an error. -1 (ERROR_REFUSED) if the password can't be read, or TLS is missing. May wait
+ * without an end, see attempt.c. */
 int login_run(const struct table_login *login, MYSQL **ret, struct error *e);
+
+/* ---- plugin.c -------------------------------------------------------------------------------------------------- */
+
+/* Once, before the first log-in: the password itself never goes over a connection that isn't encrypted. */
+void plugin_take_care(void);
+const char *plugin_allowed(void);       /* MariaDB's library only: those that may log in */
 
 /* ---- attempt.c ------------------------------------------------------------------------------------------------- */
 
@@ -78,6 +86,10 @@ struct guard *guard_start(const struct table_login *login, int socket, _Atomic u
 void guard_stop(struct guard *g);       /* safe on NULL */
 
 /* ---- errors.c -------------------------------------------------------------------------------------------------- */
+
+#define HINT_TLS "Let the server offer TLS. If the network between is your own, or the server on this machine, [mysql] " \
+        "tls = prefer goes without."
+enum { CLIENT_AUTH_PLUGIN_ERROR = 2061 };       /* that not every version of the two families' headers knows */
 
 /* Words the connection's last error; a connection that is gone is marked as broken. Always returns -1. */
 int database_error(struct database *db, struct error *e, const char *doing);

@@ -1,4 +1,4 @@
-"""pinfeed and Oracle's MySQL as users have it: accounts log in by caching_sha2_password, over TLS and without."""
+"""pinfeed and Oracle's MySQL as users have it: accounts log in by caching_sha2_password, over TLS."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from rig.mysql import MYSQLD
 pytestmark = [pytest.mark.skipif(not MYSQLD, reason="PINFEED_TEST_MYSQLD names no mysqld"),
               pytest.mark.xdist_group("mysql")]
 
-SERVERS = {"own-certificate": {}, "known-certificate": {"tls": True}, "no-tls": {"options": ["--tls-version="]}}
+SERVERS = {"own-certificate": {}, "known-certificate": {"tls": True}}
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=SERVERS)
@@ -37,6 +37,15 @@ def test_an_account_logs_in_and_its_rows_arrive(mysql, kafka, pinfeed):
     assert len(sent.posts(found)) == 50
     sent.equal_rows(mysql, mysql.database, found)
     pinfeed.run().expect_exit(0)        # the server remembers the account, and asks less
+
+
+def test_without_tls_the_password_stays_here(kafka, pinfeeds):
+    with MySQL(options=["--tls-version="]) as server:
+        server.load(posts.sql(20))
+        made = pinfeeds(server, kafka)
+        server.execute("FLUSH PRIVILEGES")
+        made.run("--dry-run", "--replay").expect_exit(78)
+        assert "[mysql] tls" in made.log and server.password not in made.log
 
 
 def test_a_wrong_password_is_refused_and_not_shown(mysql, pinfeed, tmp_path):

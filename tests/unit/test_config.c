@@ -84,7 +84,7 @@ static void config_defaults_are_those_of_the_design(void **state) {
 static void config_reads_every_setting(void **state) {
         struct config *c = finished(
                 "[pinfeed]\nuser_id = u_1\nstats_interval = 5\nlog_level = Debug\nstate_dir = /tmp/x\n"
-                "[mysql]\nhost = 127.0.0.1\nport = 3307\nsocket = /run/s.sock\nuser = me\npassword_file = /p\n"
+                "[mysql]\nhost = 127.0.0.1\nport = 3307\nsocket = /run/s.sock\nuser = me\npassword_file = /p\ntls = Require\n"
                 "database = d\nssl_ca = /ca.pem\n"
                 "[kafka]\nbootstrap.servers = a:1,b:2\nlinger.ms = 5\nsasl.password = \"x # y\"\nempty =\n"
                 "[aws]\nregion = eu-west-1\nprofile = p\nrole_arn = arn:aws:iam::123456789012:role/x\nexternal_id = e-1\n"
@@ -103,13 +103,14 @@ static void config_reads_every_setting(void **state) {
         assert_string_equal(c->mysql_socket, "/run/s.sock");
         assert_string_equal(c->mysql_user, "me");
         assert_string_equal(c->mysql_password_file, "/p");
+        assert_int_equal(c->mysql_tls, CONFIG_TLS_REQUIRE);
         assert_string_equal(c->mysql_database, "d");
         assert_string_equal(c->mysql_ssl_ca, "/ca.pem");
         assert_int_equal(c->kafka_count, 4);
         assert_string_equal(c->kafka[0].name, "bootstrap.servers");
         assert_string_equal(c->kafka[1].name, "linger.ms");
         assert_string_equal(c->kafka[1].value, "5");
-        assert_string_equal(c->kafka[1].origin, "FILE:16");
+        assert_string_equal(c->kafka[1].origin, "FILE:17");
         assert_string_equal(c->kafka[2].value, "x # y");
         assert_string_equal(c->kafka[3].value, "");
         assert_string_equal(c->aws_region, "eu-west-1");
@@ -216,6 +217,7 @@ static void config_refuses_wrong_values_with_what_is_accepted(void **state) {
                        "18446744073709551615, not '99999999999999999999'", NULL);
         assert_refused("[emulate]\nposts = 0\n",
                        "FILE:2: [emulate] posts must be a whole number from 1 to 1000000000000, not '0'", NULL);
+        assert_refused("[mysql]\ntls = yes\n", "FILE:2: [mysql] tls must be verify, require or prefer, not 'yes'", NULL);
         assert_refused("[pinfeed]\nlog_level = loud\n",
                        "FILE:2: [pinfeed] log_level must be error, warning, notice, info or debug, not 'loud'", NULL);
         assert_refused("[replay]\nexactly_once = maybe\n",
