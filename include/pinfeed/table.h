@@ -34,6 +34,7 @@ struct table_login {
         unsigned port;
         enum table_tls tls;             /* on a socket nothing is encrypted */
         const char *password_file;      /* NULL: no password; one trailing newline is not part of it */
+        size_t max_packet_bytes;        /* the largest row that is taken; 0: 64 MiB */
         unsigned timeout_ms;            /* for connecting, writing, and silence (see above); rounded up to seconds. A
                                          * log-in as a whole may take three times that. */
         void (*alive)(void *arg);       /* NULL, or called some times a second, by this thread or one of the connection's
@@ -138,10 +139,16 @@ int table_fetch(struct database *db, const struct table *t, const struct key *ke
 int table_common_keys(struct database *db, struct table *const *tables, size_t count, uint64_t limit,
                       struct table_reader **ret, struct error *e);
 
-/* The next row: 0 and a row, or 1 at the end. `ret_key` is the row's key (it points into the row). The rows of
- * table_common_keys hold the key alone. */
-int table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key, struct error *e);
-/* Ends a reader. Before its end (table_next has not returned 1): what the server still has to say is not read, and the
+enum table_next {
+        TABLE_FAILED = -1,
+        TABLE_ROW,
+        TABLE_END,
+};
+
+/* The next row. `ret_key` is its key, never NULL (it points into the row). The rows of table_common_keys hold the key
+ * alone. A row larger than max_packet_bytes is ERROR_REFUSED, and the connection is gone. */
+enum table_next table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key, struct error *e);
+/* Ends a reader. Before TABLE_END: what the server still has to say is not read, and the
  * connection is lost. Safe on NULL. Returns whether the connection is still good; if not, it can only be closed. */
 bool table_reader_close(struct table_reader *r);
 

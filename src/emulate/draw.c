@@ -31,11 +31,12 @@ struct draw {
 
 /* ---- numbers ---- */
 
+/* A server that is none may say more than the 20 digits that there are. */
 static __int128 key_number(const struct key *key) {
         bool negative = key->length > 0 && key->data[0] == '-';
         __int128 n = 0;
 
-        for (size_t i = negative; i < key->length; i++)
+        for (size_t i = negative; i < key->length && i < 24; i++)
                 n = n * 10 + (key->data[i] - '0');
         return negative ? -n : n;
 }

@@ -20,12 +20,12 @@ void catalog_free(struct server_table *s) {
 }
 
 /* Columns of SHOW's answers are found by name: the families and versions add some. */
-static const char *cell(MYSQL_RES *result, MYSQL_ROW row, const char *name) {
-        unsigned count = mysql_num_fields(result);
-        MYSQL_FIELD *fields = mysql_fetch_fields(result);
+static const char *cell(struct table_reader *r, MYSQL_ROW row, const char *name) {
+        unsigned count = mysql_num_fields(r->result);
+        MYSQL_FIELD *fields = mysql_fetch_fields(r->result);
 
         for (unsigned i = 0; i < count; i++)
-                if (strcasecmp(fields[i].name, name) == 0)
+                if (fields[i].name && strcasecmp(fields[i].name, name) == 0)
                         return row[i];
         return NULL;
 }
@@ -35,51 +35,71 @@ bool catalog_says(const char *text, const char *word) {
 }
 
 static void list_tables(struct database *db, const char *name, struct error *e) {
-        struct buffer names = {};
+        _cleanup_buffer_ struct buffer names = {};
+        struct table_reader *reader;
         struct error ignored;
-        MYSQL_RES *result;
         MYSQL_ROW row;
+        bool more = false;
 
         buffer_append_string(&db->sql, "SHOW TABLES");
-        if (database_query_small(db, &result, &ignored, "list the tables") < 0)
+        if (database_ask(db, 1, &reader, &ignored, "list the tables") < 0)
                 return;
-        while ((row = mysql_fetch_row(result)) && names.length < 600)
-                buffer_printf(&names, "%s%s", names.length ? ", " : "", row[0]);
+        while (answer_next(reader, &row, &ignored) == TABLE_ROW) {
+                more = names.length >= 600;
+                if (!more && row[0])
+                        buffer_printf(&names, "%s%.100s", names.length ? ", " : "", row[0]);
+        }
+        table_reader_close(reader);
         if (names.length > 0)
                 error_hint(e, "Database %s has the tables %s%s. Check [stream] table ('%s') and [mysql] database.", db->login.database,
-                           buffer_string(&names), row ? ", …" : "", name);
+                           buffer_string(&names), more ? ", …" : "", name);
         else
                 error_hint(e, "Database %s has no table that account %s may see. Check [mysql] database, and the account's "
                            "rights.", db->login.database, db->login.user);
-        buffer_free(&names);
-        mysql_free_result(result);
+}
+
+static int add_column(struct server_table *s, struct table_reader *r, MYSQL_ROW row, struct error *e) {
+        const char *name = cell(r, row, "Field"), *type = cell(r, row, "Type"), *collation = cell(r, row, "Collation");
+
+        if (!name || !type)
+                return database_refuse(r->db, e, "a column without a name or a type");
+        s->columns = mem_resize(s->columns, (s->column_count + 1) * sizeof *s->columns);
+        s->columns[s->column_count++] = (struct server_column) {
+                .name = mem_copy_string(name),
+                .type = mem_copy_string(type),
+                .collation = collation ? mem_copy_string(collation) : NULL,
+                .nullable = catalog_says(cell(r, row, "Null"), "YES"),
+                .invisible = catalog_says(cell(r, row, "Extra"), "INVISIBLE"),
+        };
+        return 0;
+}
+
+/* Reads the answer to db->sql, a row at a time. */
+static int read_answer(struct database *db, struct server_table *s, struct error *e, const char *doing,
+                       int (*add)(struct server_table *s, struct table_reader *r, MYSQL_ROW row, struct error *e)) {
+        struct table_reader *reader;
+        MYSQL_ROW row;
+        int r;
+
+        if (database_ask(db, 0, &reader, e, "%s", doing) < 0)
+                return -1;
+        while ((r = answer_next(reader, &row, e)) == TABLE_ROW)
+                if (add(s, reader, row, e) < 0)
+                        break;
+        table_reader_close(reader);
+        return r == TABLE_END ? 0 : -1;
 }
 
 static int read_columns(struct database *db, const char *table, struct server_table *s, struct error *e) {
-        MYSQL_RES *result;
-        MYSQL_ROW row;
+        _cleanup_free_ char *doing = mem_format("read table %.128s", table);
 
         buffer_append_string(&db->sql, "SHOW FULL COLUMNS FROM ");
         query_identifier(&db->sql, table);
-        if (database_query_small(db, &result, e, "read table %s", table) < 0) {
-                if (mysql_errno(db->mysql) == ER_NO_SUCH_TABLE)
-                        list_tables(db, table, e);
-                return -1;
-        }
-        s->columns = mem_zero((size_t) mysql_num_rows(result), sizeof *s->columns);
-        while ((row = mysql_fetch_row(result))) {
-                const char *collation = cell(result, row, "Collation");
-
-                s->columns[s->column_count++] = (struct server_column) {
-                        .name = mem_copy_string(cell(result, row, "Field")),
-                        .type = mem_copy_string(cell(result, row, "Type")),
-                        .collation = collation ? mem_copy_string(collation) : NULL,
-                        .nullable = catalog_says(cell(result, row, "Null"), "YES"),
-                        .invisible = catalog_says(cell(result, row, "Extra"), "INVISIBLE"),
-                };
-        }
-        mysql_free_result(result);
-        return 0;
+        if (read_answer(db, s, e, doing, add_column) == 0)
+                return 0;
+        if (!db->broken && mysql_errno(db->mysql) == ER_NO_SUCH_TABLE)
+                list_tables(db, table, e);
+        return -1;
 }
 
 static struct server_index *index_named(struct server_table *s, const char *name) {
@@ -92,16 +112,19 @@ static struct server_index *index_named(struct server_table *s, const char *name
 }
 
 /* One row of SHOW INDEX: one column of one index, in order. */
-static void add_index_column(struct server_table *s, MYSQL_RES *result, MYSQL_ROW row) {
-        struct server_index *index = index_named(s, cell(result, row, "Key_name"));
-        const char *column = cell(result, row, "Column_name"), *type = cell(result, row, "Index_type");
-        bool whole = column && !cell(result, row, "Sub_part") && !catalog_says(cell(result, row, "Collation"), "D");
+static int add_index_column(struct server_table *s, struct table_reader *r, MYSQL_ROW row, struct error *e) {
+        const char *name = cell(r, row, "Key_name"), *column = cell(r, row, "Column_name"), *type = cell(r, row, "Index_type");
+        bool whole = column && !cell(r, row, "Sub_part") && !catalog_says(cell(r, row, "Collation"), "D");
+        struct server_index *index;
 
-        index->unique = catalog_says(cell(result, row, "Non_unique"), "0");
-        if (!catalog_says(type, "BTREE") || catalog_says(cell(result, row, "Visible"), "NO") || catalog_says(cell(result, row, "Ignored"), "YES"))
+        if (!name)
+                return database_refuse(r->db, e, "an index without a name");
+        index = index_named(s, name);
+        index->unique = catalog_says(cell(r, row, "Non_unique"), "0");
+        if (!catalog_says(type, "BTREE") || catalog_says(cell(r, row, "Visible"), "NO") || catalog_says(cell(r, row, "Ignored"), "YES"))
                 index->usable = false;
-        if (index->count++ == 0 && column && !cell(result, row, "Sub_part")) {
-                const char *cardinality = cell(result, row, "Cardinality");
+        if (index->count++ == 0 && column && !cell(r, row, "Sub_part")) {
+                const char *cardinality = cell(r, row, "Cardinality");
 
                 index->first = mem_copy_string(column);
                 index->cardinality = cardinality ? strtoull(cardinality, NULL, 10) : 0;
@@ -111,21 +134,16 @@ static void add_index_column(struct server_table *s, MYSQL_RES *result, MYSQL_RO
                 buffer_append_string(&index->columns, index->columns.length ? ", " : "");
                 query_identifier(&index->columns, column);
         }
+        return 0;
 }
 
 /* A view answers with nothing: it works, as a table without an index. */
 static int read_indexes(struct database *db, const char *table, struct server_table *s, struct error *e) {
-        MYSQL_RES *result;
-        MYSQL_ROW row;
+        _cleanup_free_ char *doing = mem_format("read the indexes of table %.128s", table);
 
         buffer_append_string(&db->sql, "SHOW INDEX FROM ");
         query_identifier(&db->sql, table);
-        if (database_query_small(db, &result, e, "read the indexes of table %s", table) < 0)
-                return -1;
-        while ((row = mysql_fetch_row(result)))
-                add_index_column(s, result, row);
-        mysql_free_result(result);
-        return 0;
+        return read_answer(db, s, e, doing, add_index_column);
 }
 
 int catalog_read(struct database *db, const char *table, struct server_table *s, struct error *e) {

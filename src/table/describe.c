@@ -118,22 +118,26 @@ static void take_fingerprint(struct table *t, const struct server_table *s, cons
 /* Lets the server read the query without running it: rights on the columns, and the user's condition. That stands as
  * one argument of three: what is no whole expression ("1) OR (1") is an error here and can't undo the bounds later. */
 static int try_query(struct database *db, const struct table *t, struct error *e) {
-        MYSQL_RES *result;
+        struct table_reader *reader;
+        MYSQL_ROW row;
+        int r;
 
         buffer_printf(&db->sql, "SELECT %s FROM %s", t->select_list, t->quoted_name);
         if (t->where)
                 buffer_printf(&db->sql, " WHERE IF(%s\n, TRUE, FALSE)", t->where);
         buffer_append_string(&db->sql, " LIMIT 0");
-        if (database_query_small(db, &result, e, t->where ? "read table %s where %s" : "read table %s", t->name,
-                                 t->where) < 0) {
-                if (t->where && e->class == ERROR_FAILED) {     /* such as an unknown function */
-                        e->class = ERROR_REFUSED;
-                        error_hint(e, "Check [stream] where.");
-                }
-                return -1;
+        if (database_ask(db, table_cells(t), &reader, e, "read table %s%s%s", t->name, t->where ? " where " : "",
+                         t->where ? t->where : "") == 0) {
+                while ((r = answer_next(reader, &row, e)) == TABLE_ROW)
+                        ;
+                table_reader_close(reader);
+                return r == TABLE_END ? 0 : -1;
         }
-        mysql_free_result(result);
-        return 0;
+        if (t->where && e->class == ERROR_FAILED && !db->broken) {     /* such as an unknown function */
+                e->class = ERROR_REFUSED;
+                error_hint(e, "Check [stream] where.");
+        }
+        return -1;
 }
 
 static char *quote(const char *name) {
@@ -168,8 +172,11 @@ static int describe(struct database *db, const struct table_spec *spec, struct s
 int table_describe(struct database *db, const struct table_spec *spec, struct table **ret, struct error *e) {
         struct server_table s = {};
         struct table *t = mem_zero(1, sizeof *t);
-        int r = describe(db, spec, &s, t, e);
+        int r;
 
+        db->table = spec->name;
+        r = describe(db, spec, &s, t, e);
+        db->table = NULL;
         catalog_free(&s);
         if (r < 0)
                 table_free(t);

@@ -24,8 +24,10 @@ enum {
 #define HINT_PLUGIN "The account logs in in a way that pinfeed's MySQL library lacks (MySQL's own since 9.0: " \
         "mysql_native_password). Let a database administrator run: ALTER USER '{user}'@'%' IDENTIFIED WITH " \
         "caching_sha2_password BY '…'; or build pinfeed with MariaDB's library, which has both."
-#define HINT_GRANT "Let a database administrator run: GRANT SELECT ON `{database}`.* TO '{user}'@'%' (with your " \
-        "account's own host part)."
+#define HINT_GRANT "Let a database administrator run, for the table of each stream: GRANT SELECT ON `{database}`.`{table}` " \
+        "TO '{user}'@'%' (with your account's own host part)."
+#define HINT_LARGE "Leave the column out ([stream] columns) or the row ([stream] where), or raise message.max.bytes in " \
+        "[kafka], by which pinfeed limits what it takes of one row."
 #define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
         "this machine in (RDS: inbound TCP 3306)."
 #define HINT_CERTIFICATE "[mysql] ssl_ca must hold the certificate authority of the server (RDS: " \
@@ -83,6 +85,7 @@ static const struct answer {
         { DISK_FULL, ERROR_FAILED, HINT_SPACE },
         { MYSQL_DISK_FULL_NOWAIT, ERROR_FAILED, HINT_SPACE },
         { ER_OUT_OF_SORTMEMORY, ERROR_FAILED, HINT_SPACE },
+        { CR_NET_PACKET_TOO_LARGE, ERROR_REFUSED, HINT_LARGE },
         { CR_CONNECTION_ERROR, ERROR_UNREACHABLE, HINT_REACH },
         { CR_CONN_HOST_ERROR, ERROR_UNREACHABLE, HINT_REACH },
         { CR_UNKNOWN_HOST, ERROR_UNREACHABLE, "Check [mysql] host, and this machine's DNS." },
@@ -118,25 +121,26 @@ static struct answer answer_about_tls(const char *words) {
         return find_answer(CR_SSL_CONNECTION_ERROR);
 }
 
-/* {user}, {database} -> their names. */
+/* {user}, {database}, {table} -> their names. */
 static void set_hint(struct error *e, const struct database *db, const char *hint) {
-        struct buffer text = {};
+        const char *const names[][2] = {
+                { "{user}", db->login.user }, { "{database}", db->login.database },
+                { "{table}", db->table ? db->table : "TABLE" },
+        };
+        _cleanup_buffer_ struct buffer text = {};
 
         while (*hint) {
                 size_t plain = strcspn(hint, "{");
 
                 buffer_append(&text, hint, plain);
                 hint += plain;
-                if (strncmp(hint, "{user}", 6) == 0) {
-                        buffer_append_string(&text, db->login.user);
-                        hint += 6;
-                } else if (strncmp(hint, "{database}", 10) == 0) {
-                        buffer_append_string(&text, db->login.database);
-                        hint += 10;
-                }
+                for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                        if (strncmp(hint, names[i][0], strlen(names[i][0])) == 0) {
+                                buffer_append_string(&text, names[i][1]);
+                                hint += strlen(names[i][0]);
+                        }
         }
         error_hint(e, "%s", buffer_string(&text));
-        buffer_free(&text);
 }
 
 /* The server's words in one line. */
@@ -153,8 +157,19 @@ static char *one_line(const char *words) {
         return copy;
 }
 
+/* Connector/C takes its own refusal of a large packet for a lost connection, but for one trace. */
+static unsigned error_number(MYSQL *mysql) {
+        unsigned number = mysql_errno(mysql);
+
+#ifdef MARIADB_VERSION_ID
+        if (number == CR_SERVER_LOST && mysql->net.error == 1)
+                number = CR_NET_PACKET_TOO_LARGE;
+#endif
+        return number;
+}
+
 int database_error(struct database *db, struct error *e, const char *doing) {
-        unsigned number = mysql_errno(db->mysql);
+        unsigned number = error_number(db->mysql);
         struct answer answer = find_answer(number);
         _cleanup_free_ char *words = one_line(mysql_error(db->mysql));
 
@@ -171,7 +186,11 @@ int database_error(struct database *db, struct error *e, const char *doing) {
                 answer = answer_about_tls(words);
         if (number == CR_CONNECTION_ERROR && db->login.socket)
                 answer.hint = "Check [mysql] socket, and that the server runs.";
-        error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->place);
+        if (number == CR_NET_PACKET_TOO_LARGE)
+                error_set(e, answer.class, "can't %s: one is larger than %zu bytes (MySQL at %s)", doing,
+                          db->login.max_packet_bytes, db->place);
+        else
+                error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->place);
         if (answer.hint)
                 set_hint(e, db, answer.hint);
         return -1;

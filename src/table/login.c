@@ -7,7 +7,7 @@
 
 #include "room.h"
 
-enum { PASSWORD_MAX = 4096, DEFAULT_TIMEOUT_MS = 10000 };
+enum { PASSWORD_MAX = 4096, DEFAULT_TIMEOUT_MS = 10000, DEFAULT_PACKET_BYTES = 64 << 20 };
 
 /* ---- copies ---- */
 
@@ -23,6 +23,7 @@ void login_copy(struct table_login *to, const struct table_login *from) {
         to->database = copy(from->database ? from->database : "");
         to->ssl_ca = copy(from->ssl_ca);
         to->password_file = copy(from->password_file);
+        to->max_packet_bytes = from->max_packet_bytes ? from->max_packet_bytes : DEFAULT_PACKET_BYTES;
         to->port = from->port ? from->port : 3306;
         to->timeout_ms = from->timeout_ms ? (from->timeout_ms + 999) / 1000 * 1000 : DEFAULT_TIMEOUT_MS;
 }
@@ -136,6 +137,7 @@ static enum table_tls first_tls(enum table_tls lowest) {
 static MYSQL *new_handle(const struct table_login *login, enum table_tls tls) {
         unsigned timeout_s = login->timeout_ms / 1000, no = 0;
         unsigned protocol = login->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+        unsigned long packet_bytes = login->max_packet_bytes;
         MYSQL *mysql = mysql_init(NULL);
 
         if (!mysql)
@@ -143,6 +145,7 @@ static MYSQL *new_handle(const struct table_login *login, enum table_tls tls) {
         mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
         mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
         /* No MYSQL_OPT_READ_TIMEOUT: a sort may take ten hours, and the guard knows when to give up. */
+        mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes);
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
         mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no);      /* the server could ask for any file */
         mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");

@@ -2,21 +2,60 @@
 
 #include "room.h"
 
+/* ---- rows ---- */
+
+/* TABLE_ROW and a row, or TABLE_END. */
+static int fetch(struct table_reader *r, MYSQL_ROW *ret, struct error *e) {
+        if (r->at_end)
+                return TABLE_END;
+        database_enter(r->db);
+        *ret = mysql_fetch_row(r->result);
+        database_leave(r->db);
+        if (__builtin_expect(*ret != NULL, 1))
+                return TABLE_ROW;
+        if (mysql_errno(r->db->mysql) != 0) {
+                database_error(r->db, e, "read rows");
+                return r->table ? error_prefix(e, "table %s: ", r->table) : -1;
+        }
+        r->at_end = true;
+        return TABLE_END;
+}
+
+int answer_next(struct table_reader *r, MYSQL_ROW *ret, struct error *e) {
+        unsigned count = mysql_num_fields(r->result);
+        int x = fetch(r, ret, e);
+
+        for (unsigned i = 0; x == TABLE_ROW && i < count; i++) {
+                size_t length = mysql_fetch_lengths(r->result)[i] + sizeof(char *);
+
+                if (length > r->small_bytes)
+                        return database_refuse(r->db, e, "a description without an end");
+                r->small_bytes -= length;
+        }
+        return x;
+}
+
 /* ---- single values ---- */
 
-/* The first cell of the first row into `ret`; returns 1 if there is no row. */
+/* The first cell of the first row into `ret`; TABLE_END if there is no row. */
 static int read_value(struct database *db, const struct table *t, struct buffer *ret, struct error *e) {
-        MYSQL_RES *result;
+        struct table_reader *reader;
         MYSQL_ROW row;
+        int r;
 
-        if (database_query_small(db, &result, e, "read table %s", t->name) < 0)
+        if (database_ask(db, 1, &reader, e, "read table %s", t->name) < 0)
                 return -1;
-        row = mysql_fetch_row(result);
         ret->length = 0;
-        if (row && row[0])
-                buffer_append(ret, row[0], mysql_fetch_lengths(result)[0]);
-        mysql_free_result(result);
-        return row ? 0 : 1;
+        r = answer_next(reader, &row, e);
+        if (r == TABLE_ROW) {
+                if (row[0])
+                        buffer_append(ret, row[0], mysql_fetch_lengths(reader->result)[0]);
+                while ((r = answer_next(reader, &row, e)) == TABLE_ROW)
+                        ;               /* there is but one */
+                r = r < 0 ? -1 : TABLE_ROW;
+        }
+        table_reader_close(reader);
+        return r;
 }
 
 /* A ZEROFILL integer's zeros are for the eye. */
@@ -85,27 +124,22 @@ int table_longest_key(struct database *db, const struct table *t, size_t *ret, s
 /* ---- streams ---- */
 
 /* Runs db->sql, unless building it failed. */
-static int start_reader(struct database *db, const struct table *t, int built, unsigned key_cell,
+static int start_reader(struct database *db, const struct table *t, int built, size_t cells, unsigned key_cell,
                         struct table_reader **ret, struct error *e) {
-        struct table_reader *r = &db->reader;
-
         if (built < 0) {
                 db->sql.length = 0;
                 return -1;
         }
-        if (database_query(db, e, "read table %s", t->name) < 0)
+        if (database_ask(db, cells, ret, e, "read table %s", t->name) < 0)
                 return -1;
-        *r = (struct table_reader) {
-                .db = db,
-                .result = mysql_use_result(db->mysql),
-                .key_cell = key_cell,
-                .strip_zeros = t->key_zerofill,
-                .table = t->name,
-        };
-        if (!r->result)
-                return database_error(db, e, "read rows");
-        *ret = r;
+        (*ret)->key_cell = key_cell;
+        (*ret)->strip_zeros = t->key_zerofill;
+        (*ret)->table = t->name;
         return 0;
+}
+
+size_t table_cells(const struct table *t) {
+        return t->facts.column_count + (t->facts.key_column == SIZE_MAX);
 }
 
 static unsigned key_cell(const struct table *t) {
@@ -116,12 +150,12 @@ int table_read(struct database *db, const struct table *t, const struct key *aft
                const struct key *to, uint64_t limit, struct table_reader **ret, struct error *e) {
         struct range range = { after, to, from_inclusive };
 
-        return start_reader(db, t, query_read(&db->sql, t, &range, limit, e), key_cell(t), ret, e);
+        return start_reader(db, t, query_read(&db->sql, t, &range, limit, e), table_cells(t), key_cell(t), ret, e);
 }
 
 int table_fetch(struct database *db, const struct table *t, const struct key *keys, size_t count,
                 struct table_reader **ret, struct error *e) {
-        return start_reader(db, t, query_fetch(&db->sql, t, keys, count, e), key_cell(t), ret, e);
+        return start_reader(db, t, query_fetch(&db->sql, t, keys, count, e), table_cells(t), key_cell(t), ret, e);
 }
 
 int table_common_keys(struct database *db, struct table *const *tables, size_t count, uint64_t limit,
@@ -129,32 +163,24 @@ int table_common_keys(struct database *db, struct table *const *tables, size_t c
         const struct table *first = tables[0];
         int built = query_common_keys(&db->sql, tables, count, limit, &first, e);
 
-        return start_reader(db, first, built, 0, ret, e);
+        return start_reader(db, first, built, 1, 0, ret, e);
 }
 
-int table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key, struct error *e) {
-        MYSQL_ROW cells;
+enum table_next table_next(struct table_reader *r, struct row *ret_row, struct key *ret_key, struct error *e) {
         unsigned long *lengths;
+        MYSQL_ROW cells;
+        int x = fetch(r, &cells, e);
 
-        if (r->at_end)
-                return 1;
-        database_enter(r->db);
-        cells = mysql_fetch_row(r->result);
-        database_leave(r->db);
-        if (__builtin_expect(!cells, 0)) {
-                if (mysql_errno(r->db->mysql) != 0) {
-                        database_error(r->db, e, "read rows");
-                        return error_prefix(e, "table %s: ", r->table);
-                }
-                r->at_end = true;
-                return 1;
-        }
+        if (__builtin_expect(x != TABLE_ROW, 0))
+                return x;
+        if (!cells[r->key_cell])
+                return database_refuse(r->db, e, "a row of table %s without a key", r->table);
         lengths = mysql_fetch_lengths(r->result);
         *ret_row = (struct row) { (const char *const *) cells, lengths };
         *ret_key = (struct key) { cells[r->key_cell], lengths[r->key_cell] };
         if (r->strip_zeros)
                 *ret_key = strip_zeros(*ret_key);
-        return 0;
+        return TABLE_ROW;
 }
 
 bool table_reader_close(struct table_reader *r) {

@@ -15,13 +15,15 @@ struct table_reader {
         unsigned key_cell;
         bool strip_zeros;               /* the key is a ZEROFILL integer */
         bool at_end;
-        const char *table;              /* for errors */
+        size_t small_bytes;             /* what an answer that is read whole may still have */
+        const char *table;              /* for errors; NULL: none */
 };
 
 struct database {
         MYSQL *mysql;
         struct table_login login;       /* its strings are owned */
         char *place;                    /* "db.example:3306", for errors */
+        const char *table;              /* the one that is asked about, for hints; NULL: none */
         int socket;                     /* a duplicate, so that cancelling never meets a number used anew */
         bool is_mariadb;
         bool broken;
@@ -42,9 +44,17 @@ static inline void database_enter(struct database *db) {
 /* Runs db->sql; `doing` completes "can't …". The result, if any, is still to be fetched. */
 int database_query(struct database *db, struct error *e, const char *doing, ...)
         __attribute__((format(printf, 3, 4)));
-/* The same for a small result, which is read whole. Freed with mysql_free_result. */
-int database_query_small(struct database *db, MYSQL_RES **ret, struct error *e, const char *doing, ...)
-        __attribute__((format(printf, 4, 5)));
+/* The same, and begins to read the answer, which must have so many columns (0: any). */
+int database_ask(struct database *db, size_t cells, struct table_reader **ret, struct error *e, const char *doing, ...)
+        __attribute__((format(printf, 5, 6)));
+/* Ends a connection whose answer ("no rows") can't be. Always returns -1. */
+int database_refuse(struct database *db, struct error *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- read.c ---------------------------------------------------------------------------------------------------- */
+
+size_t table_cells(const struct table *t);      /* how many columns a row has, as it is read */
+/* The next row of a small answer, which is refused past some MiB. A cell may be NULL, and ends with a NUL. */
+int answer_next(struct table_reader *r, MYSQL_ROW *ret, struct error *e);
 
 /* ---- login.c --------------------------------------------------------------------------------------------------- */
 

@@ -115,17 +115,18 @@ struct database *open_database(unsigned timeout_ms) {
 }
 
 char *session_value(struct database *db, const char *query) {
-        MYSQL_RES *result;
+        struct table_reader *r;
         struct error e;
         MYSQL_ROW row;
         char *value;
 
         buffer_append_string(&db->sql, query);
-        if (database_query_small(db, &result, &e, "ask") < 0)
+        if (database_ask(db, 0, &r, &e, "ask") < 0)
                 fail_msg("%s", e.what);
-        row = mysql_fetch_row(result);
-        value = mem_copy_string(row[mysql_num_fields(result) - 1]);
-        mysql_free_result(result);
+        assert_int_equal(answer_next(r, &row, &e), TABLE_ROW);
+        value = mem_copy_string(row[mysql_num_fields(r->result) - 1]);
+        assert_int_equal(answer_next(r, &row, &e), TABLE_END);
+        table_reader_close(r);
         return value;
 }
 

@@ -92,7 +92,7 @@ static void wrong_logins_are_refused_with_what_to_do(void **state) {
         write_file("password", password, path);
         login.database = "nope";
         refuse(&login, &e);
-        assert_error(&e, ERROR_REFUSED, "nope", "GRANT SELECT ON `nope`.* TO 'pin'");
+        assert_error(&e, ERROR_REFUSED, "nope", "GRANT SELECT ON `nope`.`TABLE` TO 'pin'");
         admin_run("GRANT SELECT ON nope.* TO pin@'%%'");
         refuse(&login, &e);
         assert_error(&e, ERROR_REFUSED, "Unknown database 'nope'", "[mysql] database");
@@ -188,7 +188,7 @@ static void missing_rights_name_the_grant(void **state) {
         login.user = "some";
         assert_int_equal(database_open(&login, &db, &e), 0);
         assert_int_equal(table_describe(db, &(struct table_spec) { .name = "many", .key = "k" }, &t, &e), -1);
-        assert_error(&e, ERROR_REFUSED, "many", "denied", "GRANT SELECT ON `pinfeed_test`.* TO 'some'");
+        assert_error(&e, ERROR_REFUSED, "many", "denied", "GRANT SELECT ON `pinfeed_test`.`many` TO 'some'");
         assert_int_equal(table_describe(db, &(struct table_spec) { .name = "rights", .key = "k", .where = "b = 1" }, &t, &e),
                          -1);
         assert_error(&e, ERROR_REFUSED, "'b'", "denied", "GRANT");
@@ -286,6 +286,38 @@ static void a_large_table_streams_without_filling_memory(void **state) {
         database_close(db);
 }
 
+/* Reads to the end and expects it to be an error. */
+static void read_until_error(struct table_reader *r, struct error *e) {
+        struct row row;
+        struct key key;
+        int n;
+
+        while ((n = table_next(r, &row, &key, e)) == 0)
+                ;
+        assert_int_equal(n, -1);
+}
+
+static void a_row_too_large_is_refused_by_the_tables_name(void **state) {
+        struct table_login login = { .socket = getenv("PINFEED_TEST_MYSQL_SOCKET"), .user = "root",
+                                     .database = "pinfeed_test", .max_packet_bytes = 1 << 20 };
+        struct table_reader *r;
+        struct database *db;
+        struct table *t;
+        struct error e;
+
+        (void) state;
+        admin_create("large", "(k INT PRIMARY KEY, filler LONGTEXT)");
+        admin_run("INSERT INTO large VALUES (1, REPEAT('x', 1000000)), (2, REPEAT('x', 2000000))");
+        assert_int_equal(database_open(&login, &db, &e), 0);
+        t = describe(db, &(struct table_spec) { .name = "large", .key = "k" });
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        read_until_error(r, &e);
+        assert_error(&e, ERROR_REFUSED, "table large", "[stream] columns", "[stream] where", "message.max.bytes");
+        assert_false(table_reader_close(r));
+        table_free(t);
+        database_close(db);
+}
+
 static void closing_a_stream_early_is_quick_and_costs_the_connection(void **state) {
         struct database *db = open_database(10000);
         struct table *t = describe_many(db, "k < 50000 OR SLEEP(5) = 0");
@@ -332,17 +364,6 @@ static void the_server_waits_for_a_reader_that_is_held_up(void **state) {
         table_reader_close(r);
         table_free(t);
         database_close(db);
-}
-
-/* Reads to the end and expects it to be an error. */
-static void read_until_error(struct table_reader *r, struct error *e) {
-        struct row row;
-        struct key key;
-        int n;
-
-        while ((n = table_next(r, &row, &key, e)) == 0)
-                ;
-        assert_int_equal(n, -1);
 }
 
 static void a_killed_connection_is_unreachable(void **state) {
@@ -702,6 +723,7 @@ int main(void) {
                 cmocka_unit_test(a_limit_of_the_servers_does_not_end_a_table_early),
                 cmocka_unit_test(rows_that_are_not_committed_are_not_read),
                 cmocka_unit_test(a_large_table_streams_without_filling_memory),
+                cmocka_unit_test(a_row_too_large_is_refused_by_the_tables_name),
                 cmocka_unit_test(closing_a_stream_early_is_quick_and_costs_the_connection),
                 cmocka_unit_test(the_server_waits_for_a_reader_that_is_held_up),
                 cmocka_unit_test(a_killed_connection_is_unreachable),

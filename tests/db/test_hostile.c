@@ -120,7 +120,7 @@ static void columns(struct hostile *h, size_t count, const char *const *names) {
 /* A whole answer: names, then rows of as many cells. */
 #define ANSWER(h, count, ...) answer_with((h), (count), (const char *const[]) { __VA_ARGS__ }, \
                                           sizeof (const char *const[]) { __VA_ARGS__ } / sizeof(char *))
-static void __attribute__((unused)) answer_with(struct hostile *h, size_t count, const char *const *cells, size_t all) {
+static void answer_with(struct hostile *h, size_t count, const char *const *cells, size_t all) {
         columns(h, count, cells);
         for (size_t i = count; i < all; i += count)
                 row(h, count, cells + i);
@@ -300,12 +300,140 @@ static void what_protects_the_connection_is_said(void **state) {
         buffer_free(&h.said);
 }
 
+/* ---- answers ---- */
+
+enum lie {
+        TRUTH,
+        FEWER_COLUMNS, MORE_COLUMNS, NO_ROWS_AT_ALL, NO_KEY,
+        COLUMN_WITHOUT_NAME, COLUMN_WITHOUT_TYPE, NO_TYPES, INDEX_WITHOUT_NAME, ENDLESS_COLUMNS, ENDLESS_TABLES,
+        TABLE_WITHOUT_NAME,
+        LIES,
+};
+static enum lie lie;
+
+static void endless(struct hostile *h, size_t count, const char *const *names) {
+        struct timeval patience = { .tv_sec = 5 };
+        char large[201] = {};
+        const char *cells[8];
+
+        memset(large, 'x', 200);
+        for (size_t i = 0; i < count; i++)
+                cells[i] = large;
+        setsockopt(h->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+        columns(h, count, names);
+        for (long i = 0; i < 200000; i++)       /* 40 MB of each cell */
+                row(h, count, cells);
+        packet(h, END, 5);
+}
+
+static void answer_columns(struct hostile *h) {
+        static const char *const names[] = { "Field", "Type", "Null" };
+
+        switch (lie) {
+        case COLUMN_WITHOUT_NAME:
+                ANSWER(h, 3, "Field", "Type", "Null", NULL, "int(11)", "NO");
+                break;
+        case COLUMN_WITHOUT_TYPE:
+                ANSWER(h, 3, "Field", "Type", "Null", "k", NULL, "NO");
+                break;
+        case NO_TYPES:
+                ANSWER(h, 2, "Field", "Null", "k", "NO");
+                break;
+        case ENDLESS_COLUMNS:
+                endless(h, 3, names);
+                break;
+        default:
+                ANSWER(h, 3, "Field", "Type", "Null", "k", "int(11)", "NO", "v", "int(11)", NULL);
+        }
+}
+
+static void answer(struct hostile *h, const char *query) {
+        static const char no_table[] = "\xff\x7a\x04#42S02Table 't' doesn't exist";
+        static const char *const names[] = { "Tables" };
+        bool tables = lie == ENDLESS_TABLES || lie == TABLE_WITHOUT_NAME;
+
+        if (strstr(query, "FULL COLUMNS") && tables)
+                packet(h, no_table, sizeof no_table - 1);
+        else if (strstr(query, "FULL COLUMNS"))
+                answer_columns(h);
+        else if (strstr(query, "SHOW INDEX"))
+                ANSWER(h, 3, "Key_name", "Column_name", "Index_type", lie == INDEX_WITHOUT_NAME ? NULL : "PRIMARY", "k", "BTREE");
+        else if (lie == ENDLESS_TABLES)
+                endless(h, 1, names);
+        else if (lie == TABLE_WITHOUT_NAME)
+                ANSWER(h, 1, "Tables", NULL, "other");
+        else if (strstr(query, "LIMIT 0"))
+                ANSWER(h, 2, "k", "v");
+        else if (lie == NO_ROWS_AT_ALL)
+                packet(h, OK, 7);
+        else if (lie == FEWER_COLUMNS)
+                ANSWER(h, 1, "k", "1");
+        else if (lie == MORE_COLUMNS)
+                ANSWER(h, 3, "k", "v", "w", "1", "2", "3");
+        else if (lie == NO_KEY)
+                ANSWER(h, 2, "k", "v", NULL, "2");
+        else
+                ANSWER(h, 2, "k", "v", "1", "2", "2", NULL);
+}
+
+/* Describes and reads, and says how it ended. */
+static int read_table(const struct table_login *login, size_t *ret_rows, struct error *e) {
+        struct table_reader *r = NULL;
+        struct table *t = NULL;
+        struct database *db;
+        struct row row;
+        struct key key;
+        int x;
+
+        *ret_rows = 0;
+        assert_int_equal(database_open(login, &db, e), 0);
+        x = table_describe(db, &(struct table_spec) { .name = "t", .key = "k" }, &t, e);
+        if (x == 0)
+                x = table_read(db, t, NULL, false, NULL, 0, &r, e);
+        while (x == 0 && (x = table_next(r, &row, &key, e)) == TABLE_ROW)
+                ++*ret_rows;
+        table_reader_close(r);
+        table_free(t);
+        database_close(db);
+        return x < 0 ? -1 : 0;
+}
+
+static void what_nobody_asked_for_is_an_error(void **state) {
+        static const char *const words[LIES] = {
+                [FEWER_COLUMNS] = "1 columns instead of 2", [MORE_COLUMNS] = "3 columns instead of 2",
+                [NO_ROWS_AT_ALL] = "no rows", [NO_KEY] = "without a key",
+                [COLUMN_WITHOUT_NAME] = "without a name", [COLUMN_WITHOUT_TYPE] = "without a name or a type",
+                [NO_TYPES] = "without a name or a type", [INDEX_WITHOUT_NAME] = "an index without a name",
+                [ENDLESS_COLUMNS] = "without an end", [ENDLESS_TABLES] = "doesn't exist",
+                [TABLE_WITHOUT_NAME] = "has the tables other",
+        };
+
+        (void) state;
+        for (lie = TRUTH; lie < LIES; lie++) {
+                struct hostile h = { .answer = answer };
+                struct table_login login = begin(&h);
+                struct error e;
+                size_t rows;
+                int r = read_table(&login, &rows, &e);
+
+                stop(&h);
+                if (r != (words[lie] ? -1 : 0))
+                        fail_msg("lie %d: %d", (int) lie, r);
+                if (words[lie])
+                        assert_error(&e, lie >= ENDLESS_TABLES ? ERROR_REFUSED : ERROR_FAILED, words[lie]);
+                else
+                        assert_int_equal(rows, 2);
+                buffer_free(&h.said);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_password_is_not_given_away),
                 cmocka_unit_test(a_server_without_tls_is_refused_by_name_of_the_setting),
                 cmocka_unit_test(tls_that_is_taken_back_is_refused),
                 cmocka_unit_test(what_protects_the_connection_is_said),
+                cmocka_unit_test(what_nobody_asked_for_is_an_error),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
