@@ -28,7 +28,8 @@ enum service_severity {                 /* as in syslog */
 enum service_message {
         MESSAGE_STARTED,                /* everything verified, work begins */
         MESSAGE_STOPPED,                /* the last line of a run: what was and was not delivered */
-        MESSAGE_STATISTICS,             /* the interval report of one topic */
+        MESSAGE_STATISTICS,             /* the interval report of one topic, with its fields */
+        MESSAGE_POSTS,                  /* the interval report of the daemon, in one line */
         MESSAGE_TOKEN,                  /* which credentials and region, valid until when */
         MESSAGE_TOKEN_FAILING,          /* tokens can't be refreshed; and MESSAGE_TOKEN again when they can */
         MESSAGE_WAITING,                /* something can't be reached */
@@ -67,10 +68,16 @@ void service_log(struct service *s, enum service_severity severity, enum service
 void service_log_error(struct service *s, enum service_severity severity, enum service_message kind,
                        const struct error *error);
 
-/* Logs the interval report of one topic. Counters are totals since the start; rate and latency are those of the
- * `seconds` between the two snapshots (latency is left out when nothing was acknowledged). */
+/* Logs the interval report of one topic, for scripts, with its fields. Counters are
+ * totals since the start; rate and latency are those of the `seconds` between the two snapshots (latency is left out when
+ * nothing was acknowledged). */
 void service_log_statistics(struct service *s, const char *topic, const struct tally_snapshot *earlier,
                             const struct tally_snapshot *now, double seconds);
+
+/* Logs the interval report of the daemon, for people: the same figures for posts, which may be in several topics, in one
+ * line. */
+void service_log_posts(struct service *s, const struct tally_snapshot *earlier, const struct tally_snapshot *now,
+                       double seconds, uint64_t up_s);
 
 /* The MESSAGE_ID of a kind: 32 hexadecimal digits. */
 const char *service_message_id(enum service_message kind);

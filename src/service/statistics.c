@@ -27,6 +27,51 @@ static const char *format_bytes(uint64_t bytes, char *buffer, size_t size) {
         return buffer;
 }
 
+/* 19,100 */
+static const char *format_count(uint64_t count, char *buffer, size_t size) {
+        char digits[24];
+        int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
+        size_t n = 0;
+
+        for (int i = 0; i < length && n + 2 < size; i++) {
+                if (i > 0 && (length - i) % 3 == 0)
+                        buffer[n++] = ',';
+                buffer[n++] = digits[i];
+        }
+        buffer[n] = 0;
+        return buffer;
+}
+
+static const char *format_duration(uint64_t s, char *buffer, size_t size) {
+        if (s < 120)
+                snprintf(buffer, size, "%" PRIu64 " s", s);
+        else if (s < 7200)
+                snprintf(buffer, size, "%" PRIu64 " min", s / 60);
+        else if (s < 172800)
+                snprintf(buffer, size, "%" PRIu64 " h", s / 3600);
+        else
+                snprintf(buffer, size, "%" PRIu64 " d", s / 86400);
+        return buffer;
+}
+
+void service_log_posts(struct service *s, const struct tally_snapshot *earlier, const struct tally_snapshot *now,
+                       double seconds, uint64_t up_s) {
+        uint64_t fresh = now->delivered - earlier->delivered;
+        char counts[4][32], words[4][32], acknowledged[96] = "";
+
+        if (fresh)
+                snprintf(acknowledged, sizeof acknowledged, ", ack p50 %s p99 %s",
+                         format_latency(tally_latency_ms(earlier, now, 0.5), words[0], sizeof words[0]),
+                         format_latency(tally_latency_ms(earlier, now, 0.99), words[1], sizeof words[1]));
+        service_log(s, SERVICE_INFO, MESSAGE_POSTS, NULL, 0, "posts %s (+%s, %.1f/s), %s%s, %s failed, %s waiting, up %s",
+                    format_count(now->delivered, counts[0], sizeof counts[0]),
+                    format_count(fresh, counts[1], sizeof counts[1]), seconds > 0 ? (double) fresh / seconds : 0,
+                    format_bytes(now->bytes, words[2], sizeof words[2]), acknowledged,
+                    format_count(now->failed, counts[2], sizeof counts[2]),
+                    format_count(now->sent - now->delivered - now->failed, counts[3], sizeof counts[3]),
+                    format_duration(up_s, words[3], sizeof words[3]));
+}
+
 void service_log_statistics(struct service *s, const char *topic, const struct tally_snapshot *earlier,
                             const struct tally_snapshot *now, double seconds) {
         uint64_t fresh = now->delivered - (earlier ? earlier->delivered : 0);
