@@ -68,7 +68,7 @@ void service_log(struct service *s, enum service_severity severity, enum service
 void service_log_error(struct service *s, enum service_severity severity, enum service_message kind,
                        const struct error *error);
 
-/* Logs the interval report of one topic, for scripts, with its fields. Counters are
+/* Logs the interval report of one topic, for scripts: to the journal, with its fields, and nowhere else. Counters are
  * totals since the start; rate and latency are those of the `seconds` between the two snapshots (latency is left out when
  * nothing was acknowledged). */
 void service_log_statistics(struct service *s, const char *topic, const struct tally_snapshot *earlier,

@@ -1,9 +1,6 @@
 /* emulate: draws posts and sends each to its three topics, at a rate, until it is stopped. */
-#include <stdio.h>
-#include <string.h>
-
-#include "room.h"
 #include "pinfeed/limits.h"
+#include "room.h"
 
 /* A record that failed ends the run, and its post stays in the file. */
 static void on_report(void *arg, void *tag, const char *reason) {
@@ -22,16 +19,17 @@ static int describe_tables(struct emulate *m, struct error *e) {
         return r;
 }
 
-static int open_draw(struct emulate *m, struct error *e) {
-        int r = posts_open(m->streams, &m->connection, &m->posts, e);
+static int survey_tables(struct emulate *m, struct error *e) {
+        posts_close(m->posts);
+        m->posts = NULL;
+        m->surveyed_us = clock_monotonic_us();
+        if (posts_open(m->streams, &m->connection, &m->posts, e) < 0)
+                return -1;
+        return survey_pool(m->streams, &m->connection, m->posts, &m->draw, e);
+}
 
-        if (r == 0)
-                r = draw_open(m->posts, m->streams, &m->connection, &m->draw, e);
-        if (r != 0) {
-                posts_close(m->posts);
-                m->posts = NULL;
-        }
-        return r;
+int emulate_try_again(struct emulate *m, struct error *e) {
+        return patience_wait(&m->patience, e) < 0 ? -1 : connection_open_database(&m->connection, e);
 }
 
 /* Over as many connections as it takes. */
@@ -59,9 +57,9 @@ static int start(struct emulate *m, struct error *e) {
         int r;
 
         service_status(service, "Starting");
-        if (inflight_open(m->config->state_dir, m->config->user_id, &m->inflight, e) < 0)
+        if (ledger_open(m->config->state_dir, m->config->user_id, &m->ledger, e) < 0)
                 return -1;
-        m->underway = underway_new(m->inflight);
+        m->underway = underway_new(m->ledger);
         r = connection_open_database(&m->connection, e);
         if (r == 0)
                 r = insist(m, describe_tables, e);
@@ -72,10 +70,10 @@ static int start(struct emulate *m, struct error *e) {
         if (r == 0)
                 r = connection_may_write(&m->connection, e);
         if (r == 0)
-                r = insist(m, open_draw, e);
+                r = insist(m, survey_tables, e);
         if (r != 0)
                 return r;
-        m->working = true;
+        emulate_report_begin(m);
         session_work(&m->session, "Sends %g posts a second", m->config->emulate_rate);
         service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s",
                     m->config->emulate_rate, m->streams[0].config->topic, m->streams[1].config->topic,
@@ -98,7 +96,8 @@ static int not_in_time(struct emulate *m, struct error *e) {
 
 /* Waits for what is on its way. In any case the file holds the posts that are not in all topics. */
 static int flush(struct emulate *m, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + (uint64_t) emulate_left_ms(m) * 1000;
+        int left_ms = worker_left_ms(m->connection.worker), most_ms = LIMIT_STOP_DELIVER_MS;
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) (left_ms < most_ms ? left_ms : most_ms) * 1000;
         int r = 0;
 
         while (producer_in_flight(m->connection.producer) > 0 && clock_monotonic_us() < until_us)
@@ -107,47 +106,9 @@ static int flush(struct emulate *m, struct error *e) {
         if (r == 0 && producer_in_flight(m->connection.producer) > 0)
                 r = not_in_time(m, e);
         underway_leave(m->underway);
-        if (!underway_held(m->underway) && underway_write(m->underway, e) < 0)
+        if (!underway_held(m->underway) && underway_write(m->underway, clock_monotonic_us(), e) < 0)
                 return -1;      /* it still holds those keys, and some too many */
         return r;
-}
-
-/* Names the posts that are not in all topics, or may not be. */
-static void report_left(struct emulate *m) {
-        enum { MOST_NAMED = 10 };
-        struct buffer names = {};
-        size_t left = underway_count(m->underway), named = underway_name(m->underway, MOST_NAMED, &names);
-
-        if (left > 0)
-                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                            "%zu post%s may not be in all topics (%s%s): the next start sends %s again, whole", left,
-                            left == 1 ? "" : "s", buffer_string(&names), left > named ? ", ..." : "",
-                            left == 1 ? "it" : "them");
-        buffer_free(&names);
-}
-
-static void report_left_out(struct emulate *m) {
-        uint64_t now = m->too_large, more = now - atomic_exchange(&m->too_large_reported, now);
-
-        if (now > 1 && more > 0)
-                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                            "%llu times a post was drawn and left out: a record of it is larger than [kafka] message.max.bytes",
-                            (unsigned long long) more);
-}
-
-/* The last line: what was and was not delivered. */
-static void report_end(struct emulate *m) {
-        struct buffer line = {};
-
-        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
-                struct tally_snapshot now;
-
-                tally_read(&m->streams[i].tally, &now);
-                buffer_printf(&line, "%s%s: %llu of %llu delivered", i ? ", " : "", m->streams[i].config->topic,
-                              (unsigned long long) now.delivered, (unsigned long long) now.sent);
-        }
-        service_log(m->session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "stopped; %s", buffer_string(&line));
-        buffer_free(&line);
 }
 
 /* Also after an error: what is on its way may still arrive. */
@@ -155,13 +116,11 @@ static int finish(struct emulate *m, int r, struct error *e) {
         struct error ignored;
         bool well = r == 0 || e->class == ERROR_STOPPED;
 
-        if (!m->connection.producer || !m->working)
+        if (!m->reported.since_us)
                 return r;
         if (flush(m, well ? e : &ignored) < 0)
                 r = -1;
-        report_left(m);
-        report_left_out(m);
-        report_end(m);
+        emulate_report_end(m);
         return r;
 }
 
@@ -179,20 +138,10 @@ static int work(struct worker *w, void *arg, struct error *e) {
         return r;
 }
 
-static void report(void *arg) {
+static void report_interval(void *arg) {
         struct emulate *m = arg;
 
-        if (!m->streams[0].tally.sent && !m->working)
-                return;
-        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
-                struct tally_snapshot now;
-
-                tally_read(&m->streams[i].tally, &now);
-                service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported, &now,
-                                       m->config->stats_interval_s);
-                m->streams[i].reported = now;
-        }
-        report_left_out(m);
+        emulate_report(m);
         session_report_token(&m->session);
 }
 
@@ -207,6 +156,13 @@ static struct emulate *emulate_new(const struct config *config) {
 
         m->config = config;
         connection_init(&m->connection, &m->session, NULL);
+        pthread_mutex_init(&m->reported.lock, NULL);
+        m->draw.seeded = config->emulate_seeded;
+        m->draw.rate = config->emulate_rate;
+        if (m->draw.seeded)
+                random_seed(&m->draw.random, config->emulate_seed);
+        else
+                random_seed_entropy(&m->draw.random);
         m->patience = (struct patience) { .connection = &m->connection, .whom = "Rows can be read" };
         for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 m->streams[i].config = &config->streams[i];
@@ -214,14 +170,15 @@ static struct emulate *emulate_new(const struct config *config) {
 }
 
 static void emulate_free(struct emulate *m) {
-        draw_close(m->draw);
+        draw_done(&m->draw);
         posts_close(m->posts);
         underway_free(m->underway);
-        inflight_close(m->inflight);
+        ledger_close(m->ledger);
         for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 stream_done(&m->streams[i]);
-        buffer_free(&m->rows);
-        buffer_free(&m->texts);
+        key_list_free(&m->batch.keys);
+        buffer_free(&m->batch.rows);
+        pthread_mutex_destroy(&m->reported.lock);
         session_done(&m->session);
         free(m);
 }
@@ -229,7 +186,7 @@ static void emulate_free(struct emulate *m) {
 int emulate_run(const struct config *config, struct service *service, struct error *e) {
         struct emulate *m = emulate_new(config);
         const struct service_job job = {
-                .work = work, .args = (void *[]) { m }, .count = 1, .report = report,
+                .work = work, .args = (void *[]) { m }, .count = 1, .report = report_interval,
                 .report_interval_s = config->stats_interval_s, .wake = wake, .arg = m, .ready_by_ms = LIMIT_READY_MS,
                 .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
@@ -243,13 +200,17 @@ int emulate_run(const struct config *config, struct service *service, struct err
 }
 
 int emulate_can_draw(struct stream *streams, struct connection *c, struct error *e) {
+        const struct config *config = c->session->config;
+        struct draw *draw = mem_zero(1, sizeof *draw);
         struct posts *posts = NULL;
-        struct draw *draw = NULL;
         int r = posts_open(streams, c, &posts, e);
 
+        draw->seeded = config->emulate_seeded;
+        random_seed_entropy(&draw->random);
         if (r == 0)
-                r = draw_open(posts, streams, c, &draw, e);
-        draw_close(draw);
+                r = survey_pool(streams, c, posts, draw, e);
+        draw_done(draw);
+        free(draw);
         posts_close(posts);
         return r;
 }

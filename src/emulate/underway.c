@@ -1,7 +1,5 @@
 #include "underway.h"
 
-enum { CLEAR_MS = 200 };                /* how long an acknowledged key may stay in the file while more are under way */
-
 struct post {
         struct underway *owner;
         struct buffer key;
@@ -11,7 +9,7 @@ struct post {
 };
 
 struct underway {
-        struct inflight *file;
+        struct ledger *file;
         struct post *slots;             /* UNDERWAY_MOST */
         struct post **free;             /* a stack of unused slots */
         size_t free_count;
@@ -21,7 +19,7 @@ struct underway {
         uint64_t written_us;
 };
 
-struct underway *underway_new(struct inflight *file) {
+struct underway *underway_new(struct ledger *file) {
         struct underway *u = mem_zero(1, sizeof *u);
 
         u->file = file;
@@ -30,7 +28,7 @@ struct underway *underway_new(struct inflight *file) {
         u->keys = mem_alloc(UNDERWAY_MOST * sizeof *u->keys);
         for (size_t i = 0; i < UNDERWAY_MOST; i++) {
                 u->slots[i].owner = u;
-                u->free[u->free_count++] = &u->slots[i];
+                u->free[u->free_count++] = &u->slots[UNDERWAY_MOST - 1 - i];
         }
         return u;
 }
@@ -87,26 +85,25 @@ void underway_drop(struct post *post) {
                 release(post);
 }
 
-int underway_write(struct underway *u, struct error *e) {
+int underway_write(struct underway *u, uint64_t now_us, struct error *e) {
         size_t count = 0;
 
         for (size_t i = 0; i < UNDERWAY_MOST; i++)
                 if (u->slots[i].used)
                         u->keys[count++] = u->slots[i].key;
-        if (inflight_write(u->file, u->keys, count, e) < 0)
+        if (ledger_write(u->file, u->keys, count, e) < 0)
                 return -1;
         u->stale = false;
-        u->written_us = clock_monotonic_us();
+        u->written_us = now_us;
         return 0;
 }
 
-/* At once when nothing else is under way, else together with what comes next. */
-int underway_clear(struct underway *u, struct error *e) {
+int underway_clear(struct underway *u, uint64_t now_us, struct error *e) {
         if (!u->stale || u->held || u->left)
                 return 0;
-        if (underway_count(u) > 0 && clock_monotonic_us() - u->written_us < CLEAR_MS * 1000ull)
+        if (underway_count(u) > 0 && now_us - u->written_us < UNDERWAY_CLEAR_MS * 1000ull)
                 return 0;
-        return underway_write(u, e);
+        return underway_write(u, now_us, e);
 }
 
 void underway_hold(struct underway *u, bool hold) {

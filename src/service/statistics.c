@@ -88,6 +88,8 @@ void service_log_statistics(struct service *s, const char *topic, const struct t
                 { "PINFEED_LATENCY_P99_MS", latency[1] },
         };
 
+        if (!s->to_journal)
+                return;
         snprintf(counts[0], sizeof counts[0], "%" PRIu64, now->delivered);
         snprintf(counts[1], sizeof counts[1], "%" PRIu64, now->failed);
         snprintf(counts[2], sizeof counts[2], "%" PRIu64, in_flight);

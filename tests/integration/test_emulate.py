@@ -229,3 +229,12 @@ def test_posts_n_sends_exactly_n(emulate, kafka, sample, posts, rate):
     assert len(sent.posts(found)) == posts
     for topic in pinfeed.topics:
         assert f"{topic}: {posts} of {posts} delivered" in pinfeed.log
+
+
+def test_a_run_that_is_shorter_than_the_interval_says_its_figures_too(emulate, kafka, sample):
+    pinfeed = emulate(sample, posts=1234, rate=100000, settings={"pinfeed": {"stats_interval": 3600}})
+    run(pinfeed, kafka)
+    said = pinfeed.log.splitlines()
+    assert re.fullmatch(r"pinfeed: posts 1,234 \(\+1,234, [\d.]+/s\), [\d.]+ [kM]B, ack p50 [\d.]+ m?s p99 [\d.]+ m?s, "
+                        r"0 failed, 0 waiting, up \d+ s", said[-2]), pinfeed.log
+    assert said[-1].startswith("pinfeed: stopped; ")

@@ -53,7 +53,10 @@ def test_a_signal_in_mid_flight_finishes_the_post_at_hand(emulate, kafka, sample
     keys = sent.posts(sent.records(kafka, pinfeed))
     assert delivered(pinfeed) == [(len(keys), len(keys))] * 3
     assert in_flight(pinfeed) == []
-    assert len(lines(pinfeed)) == 2 + 3 * pinfeed.log.count(f"{pinfeed.topic('pin')}: ") - 3, pinfeed.log
+    said = lines(pinfeed)
+    assert said[0].startswith("sends ") and said[-1].startswith("stopped; "), pinfeed.log
+    assert all(re.match(r"posts [\d,]+ \(\+", line) for line in said[1:-1]), pinfeed.log
+    assert said[-2].startswith(f"posts {len(keys):,} "), pinfeed.log
 
 
 @pytest.mark.promise("A stop takes 12 s at most")
@@ -172,8 +175,24 @@ def test_posts_whose_rows_are_gone_are_said(emulate, kafka, sample):
     (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").write_text(HEADER + "7\n99999999\n")
     pinfeed.run().expect_exit(0)
     assert "sent 1 post again that was under way" in pinfeed.log
-    assert re.search(r"warning: 1 of 2 posts .*no row in all three tables", pinfeed.log)
+    assert re.search(r"warning: 1 of 2 posts .*: 99999999 \(no row in all three tables", pinfeed.log)
     assert sent.posts(sent.records(kafka, pinfeed))[0] == b"7" and in_flight(pinfeed) == []
+
+
+def test_half_sent_posts_that_no_longer_fit_are_named_with_their_topics(emulate, kafka, mariadb, database):
+    mariadb.load(posts.sql(10), database)
+    mariadb.execute("UPDATE pinterest_data SET description = REPEAT('x', 20000) WHERE `index` IN (3, 5)", database=database)
+    pinfeed = emulate(database, posts=1, settings={"kafka": {"message.max.bytes": 10000}})
+    (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").write_text(HEADER + "3\n5\n7\n")
+    pinfeed.run().expect_exit(0)
+    said = re.search(r"warning: 2 of 3 posts .* can't be sent again.*", pinfeed.log)[0]
+    assert all(topic in said for topic in pinfeed.topics)
+    for key in (3, 5):
+        assert re.search(rf"\b{key} \(too large: its record for {pinfeed.topic('pin')} has 20\d\d\d bytes, more than "
+                         r"\[kafka\] message.max.bytes", said)
+    assert "sent 1 post again" in pinfeed.log
+    keys = sent.posts(sent.records(kafka, pinfeed))
+    assert keys[0] == b"7" and not {b"3", b"5"} & set(keys)
 
 
 def test_a_file_that_is_something_else_is_not_overwritten(emulate, kafka, sample):
@@ -215,8 +234,8 @@ def kafka_away(emulate, kafka, sample, identity, notify, how, seconds):
     wait_until(lambda: notify.status() == "Sends 50 posts a second", 5, "the status is back")
     keys = expect_nothing_lost(pinfeed, kafka)
     assert len(keys) > 50 * 9
-    # Nothing but the start, those two lines and the end.
-    assert len(lines(pinfeed)) == 5, pinfeed.log
+    # Nothing but the token, the start, those two lines, the figures and the end.
+    assert len(lines(pinfeed)) == 6, pinfeed.log
 
 
 @pytest.mark.promise("Nothing is lost")
@@ -246,7 +265,7 @@ def test_sessions_that_the_broker_ends_are_no_news(mariadb, sample, pinfeeds):
             return now["successful-reauthentication-total"] + now["expired-connections-killed-count"] >= 3
         pinfeed.wait_until(ended, 60, "three sessions ended")
         expect_nothing_lost(pinfeed, kafka)
-    assert len(lines(pinfeed)) == 3, pinfeed.log
+    assert len(lines(pinfeed)) == 4, pinfeed.log
 
 
 @pytest.mark.promise("Nothing is lost")
@@ -308,7 +327,7 @@ def mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds):
     said = lines(pinfeed)
     if seconds >= 10:
         assert re.search(r"pinfeed: MySQL can be reached again after \d+ s", pinfeed.log)
-        assert len(said) == 4, pinfeed.log
+        assert len(said) == 5, pinfeed.log
     return keys
 
 
@@ -333,7 +352,7 @@ def test_a_connection_that_is_killed_is_made_anew_without_a_word(emulate, kafka,
         wait_until(mariadb.kill_connections, 5, "a connection is killed")
     wait_for_records(pinfeed, kafka, kafka.end_offset(pinfeed.topic("user")) + 50)
     expect_nothing_lost(pinfeed, kafka)
-    assert len(lines(pinfeed)) == 2, pinfeed.log
+    assert len(lines(pinfeed)) == 3, pinfeed.log
 
 
 @pytest.mark.promise("A stop takes 12 s at most")

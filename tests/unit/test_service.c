@@ -145,6 +145,7 @@ static int log_statistics(struct service *plain) {
         later.sent += 1234567;
         service_log_posts(plain, &start, &later, 1000, 7199);
         service_log_posts(plain, &later, &later, 60, 200000);
+        service_log_statistics(plain, "u.pin", &start, &later, 10);
         service_free(s);
         return 0;
 }

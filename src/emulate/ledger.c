@@ -1,4 +1,4 @@
-#include "inflight.h"
+#include "ledger.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,12 +9,12 @@ static const char header[] = "pinfeed in flight 1\n";
 
 enum { LARGEST_FILE = 64 << 20 };
 
-struct inflight {
+struct ledger {
         char *path;
         int lock_fd;            /* -1: not open */
         struct buffer *left;
         size_t left_count;
-        bool empty;             /* the file holds no keys */
+        bool empty;             /* there is no file */
         struct buffer text;
 };
 
@@ -50,7 +50,7 @@ static int unescape_key(const char *s, size_t length, struct buffer *out) {
         return 0;
 }
 
-int inflight_parse(const char *bytes, size_t length, struct buffer **ret_keys, size_t *ret_count) {
+int ledger_parse(const char *bytes, size_t length, struct buffer **ret_keys, size_t *ret_count) {
         const char *end = bytes + length, *line = bytes + strlen(header);
 
         if (length < strlen(header) || memcmp(bytes, header, strlen(header)) != 0)
@@ -72,54 +72,54 @@ int inflight_parse(const char *bytes, size_t length, struct buffer **ret_keys, s
 
 /* ---- file ---- */
 
-static int failed(enum error_class class, const char *doing, const char *path, struct error *e) {
-        error_set(e, class, "%s %s: %s", doing, path, strerror(errno));
+static int failed(const char *doing, const char *path, struct error *e) {
+        bool passing = errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO;
+
+        error_set(e, passing ? ERROR_FAILED : ERROR_REFUSED, "%s %s: %s", doing, path, strerror(errno));
         return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory that "
                              "it may write, with some space left.");
 }
 
-static int lock_file(struct inflight *f, const char *lock_path, struct error *e) {
+static int lock_file(struct ledger *f, const char *lock_path, struct error *e) {
         f->lock_fd = file_lock(lock_path);
         if (f->lock_fd >= 0)
                 return 0;
         if (errno != EWOULDBLOCK)
-                return failed(ERROR_REFUSED, "can't write", lock_path, e);
+                return failed("can't write", lock_path, e);
         error_set(e, ERROR_FAILED, "another pinfeed sends posts for this user id (it holds %s)", lock_path);
         return error_hint(e, "Stop it first, or give this one its own [pinfeed] state_dir.");
 }
 
-static int load(struct inflight *f, struct error *e) {
-        struct buffer bytes = {};
+static int load(struct ledger *f, struct error *e) {
+        _cleanup_buffer_ struct buffer bytes = {};
         int r = file_read(f->path, FILE_OWN, LARGEST_FILE, &bytes);
         bool missing = r < 0 && errno == ENOENT;
 
         if (r < 0 && !missing)
-                failed(ERROR_REFUSED, "can't read", f->path, e);
-        if (r == 0 && inflight_parse(bytes.data, bytes.length, &f->left, &f->left_count) < 0) {
+                failed("can't read", f->path, e);
+        if (r == 0 && ledger_parse(bytes.data, bytes.length, &f->left, &f->left_count) < 0) {
                 r = error_set(e, ERROR_REFUSED, "%s is not a list of posts under way", f->path);
                 error_hint(e, "Look what it is and move it away; if pinfeed wrote it, the posts that were under way may be "
                               "missing in some of the topics.");
         }
-        f->empty = missing || (r == 0 && f->left_count == 0);
-        buffer_free(&bytes);
         return missing ? 0 : r;
 }
 
-int inflight_open(const char *directory, const char *user_id, struct inflight **ret, struct error *e) {
-        struct inflight *f = mem_zero(1, sizeof *f);
+int ledger_open(const char *directory, const char *user_id, struct ledger **ret, struct error *e) {
+        struct ledger *f = mem_zero(1, sizeof *f);
         _cleanup_free_ char *lock_path = mem_format("%s/emulate-%s.lock", directory, user_id);
 
         f->lock_fd = -1;
         f->path = mem_format("%s/emulate-%s.inflight", directory, user_id);
         if (lock_file(f, lock_path, e) < 0 || load(f, e) < 0) {
-                inflight_close(f);
+                ledger_close(f);
                 return -1;
         }
         *ret = f;
         return 0;
 }
 
-void inflight_close(struct inflight *f) {
+void ledger_close(struct ledger *f) {
         if (!f)
                 return;
         if (f->lock_fd >= 0)
@@ -132,20 +132,29 @@ void inflight_close(struct inflight *f) {
         free(f);
 }
 
-size_t inflight_left(const struct inflight *f, const struct buffer **ret_keys) {
+size_t ledger_left(const struct ledger *f, const struct buffer **ret_keys) {
         *ret_keys = f->left;
         return f->left_count;
 }
 
-int inflight_write(struct inflight *f, const struct buffer *keys, size_t count, struct error *e) {
-        if (count == 0 && f->empty)
-                return 0;
+/* Cheap, as a post a second ends with it, and it can't fail for want of space. Not waited for: a power cut may bring the
+ * keys back, and their posts are sent once more. */
+static int remove_file(struct ledger *f, struct error *e) {
+        if (!f->empty && unlink(f->path) < 0 && errno != ENOENT)
+                return failed("can't remove", f->path, e);
+        f->empty = true;
+        return 0;
+}
+
+int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, struct error *e) {
+        if (count == 0)
+                return remove_file(f, e);
         f->text.length = 0;
         buffer_append_string(&f->text, header);
         for (size_t i = 0; i < count; i++)
                 escape_key(&keys[i], &f->text);
         if (file_replace(f->path, f->text.data, f->text.length) < 0)
-                return failed(ERROR_FAILED, "can't write", f->path, e);
-        f->empty = count == 0;
+                return failed("can't write", f->path, e);
+        f->empty = false;
         return 0;
 }

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "emulate/inflight.h"
+#include "emulate/ledger.h"
 
-static char directory[] = "/tmp/pinfeed-inflight-XXXXXX";
+static char directory[] = "/tmp/pinfeed-ledger-XXXXXX";
 
 static int make_directory(void **state) {
         (void) state;
@@ -35,11 +35,11 @@ static struct buffer key_of(const char *bytes, size_t length) {
         return b;
 }
 
-static struct inflight *open_file(void) {
-        struct inflight *f;
+static struct ledger *open_file(void) {
+        struct ledger *f;
         struct error e;
 
-        assert_int_equal(inflight_open(directory, "me", &f, &e), 0);
+        assert_int_equal(ledger_open(directory, "me", &f, &e), 0);
         return f;
 }
 
@@ -51,57 +51,57 @@ static void write_text(const char *text) {
         fclose(f);
 }
 
-static void inflight_gives_back_any_bytes(void **state) {
+static void ledger_gives_back_any_bytes(void **state) {
         static const char every[] = "\0\n\r\t %25\xff\xc3\xa9'\"\\";
         struct buffer keys[] = { key_of("7528", 4), key_of(every, sizeof every - 1), key_of("", 0), key_of("-1", 2) };
         const struct buffer *left;
-        struct inflight *f = open_file();
+        struct ledger *f = open_file();
         struct error e;
 
         (void) state;
-        assert_int_equal(inflight_left(f, &left), 0);
-        assert_int_equal(inflight_write(f, keys, 4, &e), 0);
-        inflight_close(f);
+        assert_int_equal(ledger_left(f, &left), 0);
+        assert_int_equal(ledger_write(f, keys, 4, &e), 0);
+        ledger_close(f);
         f = open_file();
-        assert_int_equal(inflight_left(f, &left), 4);
+        assert_int_equal(ledger_left(f, &left), 4);
         for (size_t i = 0; i < 4; i++) {
                 assert_int_equal(left[i].length, keys[i].length);
                 if (keys[i].length)
                         assert_memory_equal(left[i].data, keys[i].data, keys[i].length);
                 buffer_free(&keys[i]);
         }
-        inflight_close(f);
+        ledger_close(f);
 }
 
-static void inflight_is_cleared(void **state) {
+static void ledger_is_cleared(void **state) {
         struct buffer key = key_of("5", 1);
         const struct buffer *left;
-        struct inflight *f = open_file();
+        struct ledger *f = open_file();
         struct error e;
 
         (void) state;
-        assert_int_equal(inflight_write(f, &key, 1, &e), 0);
-        assert_int_equal(inflight_write(f, NULL, 0, &e), 0);
-        inflight_close(f);
+        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
+        assert_int_equal(ledger_write(f, NULL, 0, &e), 0);
+        ledger_close(f);
         f = open_file();
-        assert_int_equal(inflight_left(f, &left), 0);
-        inflight_close(f);
+        assert_int_equal(ledger_left(f, &left), 0);
+        ledger_close(f);
         buffer_free(&key);
 }
 
-static void inflight_of_one_user_id_is_one_daemons(void **state) {
-        struct inflight *f = open_file(), *other;
+static void ledger_of_one_user_id_is_one_daemons(void **state) {
+        struct ledger *f = open_file(), *other;
         struct error e;
 
         (void) state;
-        assert_int_equal(inflight_open(directory, "me", &other, &e), -1);
+        assert_int_equal(ledger_open(directory, "me", &other, &e), -1);
         assert_int_equal(e.class, ERROR_FAILED);
         assert_non_null(strstr(e.what, "another pinfeed"));
-        inflight_close(f);
-        inflight_close(open_file());
+        ledger_close(f);
+        ledger_close(open_file());
 }
 
-static void inflight_does_not_touch_what_it_does_not_know(void **state) {
+static void ledger_does_not_touch_what_it_does_not_know(void **state) {
         static const char *const texts[] = {
                 "", "notes\n", "pinfeed in flight 2\n5\n", "pinfeed in flight 1", "pinfeed in flight 1\n5",
                 "pinfeed in flight 1\na b\n", "pinfeed in flight 1\n%4\n", "pinfeed in flight 1\n%4g\n",
@@ -110,37 +110,37 @@ static void inflight_does_not_touch_what_it_does_not_know(void **state) {
 
         (void) state;
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-                struct inflight *f;
+                struct ledger *f;
                 struct stat before, after;
                 struct error e;
 
                 write_text(texts[i]);
                 stat(path_of("inflight"), &before);
-                assert_int_equal(inflight_open(directory, "me", &f, &e), -1);
+                assert_int_equal(ledger_open(directory, "me", &f, &e), -1);
                 assert_int_equal(e.class, ERROR_REFUSED);
                 stat(path_of("inflight"), &after);
                 assert_int_equal(before.st_size, after.st_size);
         }
 }
 
-static void inflight_refuses_a_directory_that_is_not_there(void **state) {
-        struct inflight *f;
+static void ledger_refuses_a_directory_that_is_not_there(void **state) {
+        struct ledger *f;
         struct error e;
 
         (void) state;
-        assert_int_equal(inflight_open("/nonexistent/pinfeed", "me", &f, &e), -1);
+        assert_int_equal(ledger_open("/nonexistent/pinfeed", "me", &f, &e), -1);
         assert_int_equal(e.class, ERROR_REFUSED);
         assert_non_null(strstr(e.hint, "state_dir"));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(inflight_gives_back_any_bytes, make_directory, remove_directory),
-                cmocka_unit_test_setup_teardown(inflight_is_cleared, make_directory, remove_directory),
-                cmocka_unit_test_setup_teardown(inflight_of_one_user_id_is_one_daemons, make_directory, remove_directory),
-                cmocka_unit_test_setup_teardown(inflight_does_not_touch_what_it_does_not_know, make_directory,
+                cmocka_unit_test_setup_teardown(ledger_gives_back_any_bytes, make_directory, remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_is_cleared, make_directory, remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_of_one_user_id_is_one_daemons, make_directory, remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_does_not_touch_what_it_does_not_know, make_directory,
                                                 remove_directory),
-                cmocka_unit_test(inflight_refuses_a_directory_that_is_not_there),
+                cmocka_unit_test(ledger_refuses_a_directory_that_is_not_there),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

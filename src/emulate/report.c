@@ -1,0 +1,99 @@
+/* What became of the posts: at each interval, and at the end. */
+#include "room.h"
+
+/* A post is delivered when it is in all topics, and waits as long as one topic has to acknowledge it. */
+static void read_posts(const struct emulate *m, struct tally_snapshot ret_topics[static EMULATE_STREAMS],
+                       struct tally_snapshot *ret) {
+        uint64_t waiting = 0;
+
+        *ret = (struct tally_snapshot) { .delivered = UINT64_MAX };
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
+                struct tally_snapshot *topic = &ret_topics[i];
+
+                tally_read(&m->streams[i].tally, topic);
+                if (topic->delivered < ret->delivered)
+                        ret->delivered = topic->delivered;
+                if (topic->sent - topic->delivered - topic->failed > waiting)
+                        waiting = topic->sent - topic->delivered - topic->failed;
+                ret->failed += topic->failed;
+                ret->bytes += topic->bytes;
+                for (size_t k = 0; k < TALLY_BUCKETS; k++)
+                        ret->latency[k] += topic->latency[k];
+        }
+        ret->sent = ret->delivered + ret->failed + waiting;
+}
+
+static void report_left_out(struct emulate *m) {
+        uint64_t now = m->too_large, more = now - m->reported.too_large;
+
+        m->reported.too_large = now;
+        if (now > 1 && more > 0)
+                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
+                            "%llu times a post was drawn and left out: a record of it is larger than [kafka] message.max.bytes",
+                            (unsigned long long) more);
+}
+
+/* Under the lock. */
+static void report(struct emulate *m) {
+        struct reported *last = &m->reported;
+        uint64_t now_us = clock_monotonic_us();
+        double seconds = (double) (now_us - last->at_us) / 1e6;
+        struct tally_snapshot topics[EMULATE_STREAMS], posts;
+
+        read_posts(m, topics, &posts);
+        service_log_posts(m->session.service, &last->posts, &posts, seconds, (now_us - last->since_us) / 1000000);
+        for (size_t i = 0; i < EMULATE_STREAMS; i++) {
+                service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported, &topics[i],
+                                       seconds);
+                m->streams[i].reported = topics[i];
+        }
+        last->posts = posts;
+        last->at_us = now_us;
+        report_left_out(m);
+}
+
+void emulate_report_begin(struct emulate *m) {
+        pthread_mutex_lock(&m->reported.lock);
+        m->reported.since_us = m->reported.at_us = clock_monotonic_us();
+        pthread_mutex_unlock(&m->reported.lock);
+}
+
+void emulate_report(struct emulate *m) {
+        pthread_mutex_lock(&m->reported.lock);
+        if (m->reported.since_us)
+                report(m);
+        pthread_mutex_unlock(&m->reported.lock);
+}
+
+/* Names the posts that are not in all topics, or may not be. */
+static void report_left(struct emulate *m) {
+        enum { MOST_NAMED = 10 };
+        _cleanup_buffer_ struct buffer names = {};
+        size_t left = underway_count(m->underway), named = underway_name(m->underway, MOST_NAMED, &names);
+
+        if (left > 0)
+                service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
+                            "%zu post%s may not be in all topics (%s%s): the next start sends %s again, whole", left,
+                            left == 1 ? "" : "s", buffer_string(&names), left > named ? ", ..." : "",
+                            left == 1 ? "it" : "them");
+}
+
+/* The last line: what was and was not delivered. */
+static void report_stopped(struct emulate *m) {
+        _cleanup_buffer_ struct buffer line = {};
+
+        for (size_t i = 0; i < EMULATE_STREAMS; i++)
+                buffer_printf(&line, "%s%s: %llu of %llu delivered", i ? ", " : "", m->streams[i].config->topic,
+                              (unsigned long long) m->streams[i].reported.delivered,
+                              (unsigned long long) m->streams[i].reported.sent);
+        service_log(m->session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "stopped; %s", buffer_string(&line));
+}
+
+void emulate_report_end(struct emulate *m) {
+        pthread_mutex_lock(&m->reported.lock);
+        report(m);
+        report_left(m);
+        report_stopped(m);
+        m->reported.since_us = 0;
+        pthread_mutex_unlock(&m->reported.lock);
+}
