@@ -111,7 +111,7 @@ int ledger_open(const char *directory, const char *user_id, struct ledger **ret,
 
         f->lock_fd = -1;
         f->path = mem_format("%s/emulate-%s.inflight", directory, user_id);
-        if (lock_file(f, lock_path, e) < 0 || load(f, e) < 0) {
+        if (lock_file(f, lock_path, e) < 0 || load(f, e) < 0 || ledger_write(f, f->left, f->left_count, e) < 0) {
                 ledger_close(f);
                 return -1;
         }

@@ -11,8 +11,9 @@
 
 struct ledger;
 
-/* Opens (and locks, against a second daemon) the file of one user id. ERROR_REFUSED when the directory may not be
- * written, or the file is no such file; ERROR_FAILED when another pinfeed has it, or the disk is full. */
+/* Opens (and locks, against a second daemon) the file of one user id, and writes what it holds anew: a run that could
+ * not say what it has sent must not send. ERROR_REFUSED when the directory may not be written, or the file is no such
+ * file; ERROR_FAILED when another pinfeed has it, or the disk is full. */
 int ledger_open(const char *directory, const char *user_id, struct ledger **ret, struct error *e);
 void ledger_close(struct ledger *f);
 

@@ -344,13 +344,31 @@ def small_disk(tmp_path):
     subprocess.run(["umount", tmp_path], check=True)
 
 
+def fill_up(directory):
+    with open(directory / "full", "ab", buffering=0) as full, pytest.raises(OSError):
+        while True:
+            full.write(b"x" * 4096)
+
+
+def test_with_a_full_disk_no_start_sends_what_is_under_way(emulate, kafka, sample, small_disk):
+    """Else each restart would send it again: every six seconds, without end."""
+    pinfeed = emulate(sample, posts=1, settings={"pinfeed": {"state_dir": small_disk}})
+    path = small_disk / f"emulate-{pinfeed.user_id}.inflight"
+    path.write_text("pinfeed in flight 1\n7\n12\n")
+    (small_disk / f"emulate-{pinfeed.user_id}.lock").touch()
+    fill_up(small_disk)
+    for _ in range(2):
+        refused(pinfeed, f"can't write {path}: No space left on device", "some space left", code=1)
+        assert nothing_was_sent(kafka, pinfeed) and path.read_text() == "pinfeed in flight 1\n7\n12\n"
+    os.unlink(small_disk / "full")
+    pinfeed.run().expect_exit(0)
+    assert sent.posts(sent.records(kafka, pinfeed))[:2] == [b"7", b"12"]
+
+
 def test_a_full_disk_ends_the_run_and_the_topics_stay_equal(emulate, kafka, sample, small_disk):
     pinfeed = emulate(sample, rate=2000, settings={"pinfeed": {"state_dir": small_disk}}).start()
     pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("user")) > 200, 20, "200 posts")
-    (small_disk / "full").write_bytes(b"x" * 4096)
-    with open(small_disk / "full", "ab", buffering=0) as full, pytest.raises(OSError):
-        while True:
-            full.write(b"x" * 4096)
+    fill_up(small_disk)
     pinfeed.expect_exit(1, 20)
     assert re.search(r"error: can't write .*: No space left on device.*some space left", pinfeed.log)
     os.unlink(small_disk / "full")

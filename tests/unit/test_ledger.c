@@ -1,6 +1,8 @@
 #include "unit.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +91,29 @@ static void ledger_is_cleared(void **state) {
         buffer_free(&key);
 }
 
+/* Nothing may be sent by who can't write down what: with a full disk, not at all, however often it is started. */
+static void ledger_is_not_opened_on_a_full_disk_and_keeps_what_it_holds(void **state) {
+        struct rlimit former, none = { 0, RLIM_INFINITY };
+        struct ledger *f;
+        struct error e;
+        int r;
+
+        (void) state;
+        write_text("pinfeed in flight 1\n5\n");
+        getrlimit(RLIMIT_FSIZE, &former);
+        none.rlim_max = former.rlim_max;
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &none);
+        r = ledger_open(directory, "me", &f, &e);
+        setrlimit(RLIMIT_FSIZE, &former);
+        assert_int_equal(r, -1);
+        assert_int_equal(e.class, ERROR_FAILED);
+        assert_non_null(strstr(e.hint, "some space left"));
+        f = open_file();
+        assert_int_equal(ledger_left(f, &(const struct buffer *) { NULL }), 1);
+        ledger_close(f);
+}
+
 static void ledger_of_one_user_id_is_one_daemons(void **state) {
         struct ledger *f = open_file(), *other;
         struct error e;
@@ -137,6 +162,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(ledger_gives_back_any_bytes, make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_is_cleared, make_directory, remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_is_not_opened_on_a_full_disk_and_keeps_what_it_holds, make_directory,
+                                                remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_of_one_user_id_is_one_daemons, make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_does_not_touch_what_it_does_not_know, make_directory,
                                                 remove_directory),
