@@ -17,6 +17,7 @@ struct session {
         struct producer_property *properties;   /* config's, in the producer's words */
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time */
         char doing[200];                        /* the status while nothing is waited for; the worker's */
+        uint64_t tokens_reported;               /* the main thread's */
 };
 
 /* What a job wants of its session. */
@@ -98,7 +99,7 @@ void stream_done(struct stream *st);
 /* One warning about a topic of more than one partition. */
 void session_warn_partitions(struct session *s, const char *topic, int partitions);
 
-/* The interval report's line about the token; nothing when there is no token. Main thread. */
+/* The interval report's line about the token, if there is another one since the last. Main thread. */
 void session_report_token(struct session *s);
 
 #endif

@@ -81,8 +81,9 @@ void session_report_token(struct session *s) {
         char until[32];
 
         aws_status(s->aws, &status);
-        if (status.tokens == 0)
+        if (status.tokens == s->tokens_reported)
                 return;
+        s->tokens_reported = status.tokens;
         clock_format_utc(status.token_expires_ms / 1000, until);
         service_log(s->service, SERVICE_INFO, MESSAGE_TOKEN, NULL, 0,
                     "token: credentials from %s, region %s (from %s), valid until %s, %llu signed",
