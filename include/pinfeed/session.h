@@ -43,6 +43,8 @@ struct connection {
         struct producer *producer;
         struct database *database;
         atomic_bool cancelled;
+        _Atomic uint64_t asked_us;              /* since when an answer is due; 0: none is */
+        _Atomic uint64_t unanswered_us;         /* the same, when it was said that none comes; 0: it was not */
 };
 
 void connection_init(struct connection *c, struct session *s, struct worker *w);
@@ -55,6 +57,9 @@ void connection_cancel(struct connection *c);
 /* Opens the database, or the producer and lets it connect; with the session's patience. */
 int connection_open_database(struct connection *c, struct error *e);
 void connection_close_database(struct connection *c);
+/* Around questions that MySQL answers at once: one that it does not is said while it is waited for, and its end, too. */
+void connection_ask(struct connection *c);
+void connection_answered(struct connection *c);
 /* -1: librdkafka's handle could not be ended in time; as connection_close. */
 int connection_close_producer(struct connection *c, struct error *e);
 int connection_open_producer(struct connection *c, const char *transactional_id, producer_report_fn report,

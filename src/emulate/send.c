@@ -59,12 +59,15 @@ const struct stream *emulate_too_large(const struct emulate *m, const struct key
 int emulate_fetch(struct emulate *m, const struct key *keys, size_t count, struct post_rows *ret, struct error *e) {
         size_t before = m->batch.rows.length;
 
+        connection_ask(&m->connection);
         while (posts_fetch(m->posts, keys, count, &m->batch.rows, ret, e) < 0) {
                 m->batch.rows.length = before;
                 if (emulate_try_again(m, e) < 0)
                         return -1;
+                connection_ask(&m->connection);
         }
         patience_over(&m->patience);
+        connection_answered(&m->connection);
         return 0;
 }
 

@@ -30,10 +30,37 @@ void connection_close_database(struct connection *c) {
         c->database = NULL;
 }
 
+/* Before the time-out (LIMIT_DATABASE_MS) that a thread of the connection's spends on asking a second time. */
+enum { UNANSWERED_MS = 3000 };
+
+/* On a thread of the connection's, while the worker waits. */
 static void database_alive(void *arg) {
         struct connection *c = arg;
+        uint64_t asked_us = c->asked_us;
 
         worker_alive(c->worker);
+        if (!asked_us || c->unanswered_us || clock_monotonic_us() - asked_us < UNANSWERED_MS * 1000)
+                return;
+        c->unanswered_us = asked_us;
+        service_log(c->session->service, SERVICE_WARNING, MESSAGE_WAITING, NULL, 0,
+                    "MySQL has not answered for %d s; pinfeed waits for it, and what is sent goes on to Kafka",
+                    UNANSWERED_MS / 1000);
+        service_status(c->session->service, "Waiting: MySQL does not answer");
+}
+
+void connection_ask(struct connection *c) {
+        c->asked_us = clock_monotonic_us();
+}
+
+void connection_answered(struct connection *c) {
+        uint64_t since_us = atomic_exchange(&c->unanswered_us, 0);
+
+        c->asked_us = 0;
+        if (!since_us)
+                return;
+        service_log(c->session->service, SERVICE_NOTICE, MESSAGE_RESUMED, NULL, 0, "MySQL answers again after %u s",
+                    (unsigned) ((clock_monotonic_us() - since_us) / 1000000));
+        service_status(c->session->service, "%s", c->session->doing);
 }
 
 int connection_open_database(struct connection *c, struct error *e) {
