@@ -2,6 +2,8 @@
 #ifndef PINFEED_SESSION_H
 #define PINFEED_SESSION_H
 
+#include <pthread.h>
+
 #include "aws.h"
 #include "config.h"
 #include "json.h"
@@ -16,7 +18,8 @@ struct session {
         struct aws *aws;
         struct producer_property *properties;   /* config's, in the producer's words */
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time */
-        char doing[200];                        /* the status while nothing is waited for; the worker's */
+        pthread_mutex_t lock;                   /* of the next two: the status */
+        char doing[200], waiting[1600];         /* what is waited for, if anything is */
         uint64_t tokens_reported;               /* the main thread's */
 };
 
@@ -32,8 +35,11 @@ int session_init(struct session *s, const struct config *config, struct service 
 void session_done(struct session *s);
 /* Adds what is wrong with [kafka] to the settings' problems; nothing is connected. */
 void session_check_properties(struct config *config);
-/* Everything is verified: READY now. What goes on is the status, whenever nothing is waited for. */
-void session_work(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What goes on: the status, whenever nothing is waited for. Any thread. */
+void session_does(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What is waited for, from now on: the status until session_waited. Any thread. */
+void session_waits(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void session_waited(struct session *s);
 
 /* ---- one worker's connections ---- */
 

@@ -56,7 +56,7 @@ static int start(struct emulate *m, struct error *e) {
         struct service *service = m->session.service;
         int r;
 
-        service_status(service, "Starting");
+        session_does(&m->session, "Starting");
         if (ledger_open(m->config->state_dir, m->config->user_id, &m->ledger, e) < 0)
                 return -1;
         m->underway = underway_new(m->ledger);
@@ -74,7 +74,8 @@ static int start(struct emulate *m, struct error *e) {
         if (r != 0)
                 return r;
         emulate_report_begin(m);
-        session_work(&m->session, "Sends %g posts a second", m->config->emulate_rate);
+        service_ready(service);
+        session_does(&m->session, "Sends %g posts a second", m->config->emulate_rate);
         service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s",
                     m->config->emulate_rate, m->streams[0].config->topic, m->streams[1].config->topic,
                     m->streams[2].config->topic);

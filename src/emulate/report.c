@@ -41,6 +41,10 @@ static void report(struct emulate *m) {
         struct tally_snapshot topics[EMULATE_STREAMS], posts;
 
         read_posts(m, topics, &posts);
+        if (!worker_stopping(m->connection.worker))
+                session_does(&m->session, "Sends %g posts a second: %llu so far, %.1f/s lately", m->config->emulate_rate,
+                             (unsigned long long) posts.delivered,
+                             seconds > 0 ? (double) (posts.delivered - last->posts.delivered) / seconds : 0);
         service_log_posts(m->session.service, &last->posts, &posts, seconds, (now_us - last->since_us) / 1000000);
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported, &topics[i],

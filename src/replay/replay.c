@@ -132,7 +132,7 @@ static void on_report(void *arg) {
         }
         r->reported_us = now_us;
         if (known)
-                service_status(r->run.session.service, "Replays: %" PRIu64 " of %" PRIu64 " rows committed (%.0f %%)", committed, total,
+                session_does(&r->run.session, "Replays: %" PRIu64 " of %" PRIu64 " rows committed (%.0f %%)", committed, total,
                                total ? 100.0 * (double) committed / (double) total : 100.0);
         session_report_token(&r->run.session);
 }

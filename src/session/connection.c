@@ -45,7 +45,7 @@ static void database_alive(void *arg) {
         service_log(c->session->service, SERVICE_WARNING, MESSAGE_WAITING, NULL, 0,
                     "MySQL has not answered for %d s; pinfeed waits for it, and what is sent goes on to Kafka",
                     UNANSWERED_MS / 1000);
-        service_status(c->session->service, "Waiting: MySQL does not answer");
+        session_waits(c->session, "MySQL does not answer");
 }
 
 void connection_ask(struct connection *c) {
@@ -60,7 +60,7 @@ void connection_answered(struct connection *c) {
                 return;
         service_log(c->session->service, SERVICE_NOTICE, MESSAGE_RESUMED, NULL, 0, "MySQL answers again after %u s",
                     (unsigned) ((clock_monotonic_us() - since_us) / 1000000));
-        service_status(c->session->service, "%s", c->session->doing);
+        session_waited(c->session);
 }
 
 int connection_open_database(struct connection *c, struct error *e) {
@@ -92,9 +92,9 @@ static void producer_log(void *arg, int severity, const char *line) {
 
         service_log(s->service, (enum service_severity) severity, kind, NULL, 0, "%s", line);
         if (kind == MESSAGE_WAITING)
-                service_status(s->service, "Waiting: %s", line);
+                session_waits(s, "%s", line);
         if (kind == MESSAGE_RESUMED)
-                service_status(s->service, "%s", s->doing);
+                session_waited(s);
 }
 
 /* The handle's end waits for a token that is being fetched, so a stop ends that, too. */

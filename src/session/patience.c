@@ -33,7 +33,7 @@ int patience_wait(struct patience *p, struct error *e) {
         if (s->patient && !p->said && ms_since(p->since_us) >= 3000) {
                 p->said = true;
                 service_log_error(s->service, SERVICE_WARNING, MESSAGE_WAITING, e);
-                service_status(s->service, "Waiting: %s", e->what);
+                session_waits(s, "%s", e->what);
         }
         pause = 250u << (p->tries < 6 ? p->tries : 6);
         p->tries++;
@@ -48,7 +48,7 @@ void patience_over(struct patience *p) {
         if (p->said) {
                 service_log(s->service, SERVICE_NOTICE, MESSAGE_RESUMED, NULL, 0, "%s again after %u s", p->whom,
                             ms_since(p->since_us) / 1000);
-                service_status(s->service, "%s", s->doing);
+                session_waited(s);
         }
         p->said = false;
         p->since_us = 0;

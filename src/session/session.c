@@ -1,6 +1,7 @@
 #include "room.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void aws_log(void *arg, int severity, const char *line) {
         struct session *s = arg;
@@ -35,7 +36,7 @@ int session_init(struct session *s, const struct config *config, struct service 
         };
 
         *s = (struct session) { .config = config, .service = service, .patient = kind == SESSION_PATIENT };
-        snprintf(s->doing, sizeof s->doing, "Starting");
+        pthread_mutex_init(&s->lock, NULL);
         s->properties = make_properties(config);
         aws.bootstrap_servers = producer_bootstrap(s->properties, config->kafka_count);
         s->aws = aws_new(&aws, aws_log, s);
@@ -47,17 +48,54 @@ int session_init(struct session *s, const struct config *config, struct service 
 void session_done(struct session *s) {
         aws_free(s->aws);
         free(s->properties);
+        pthread_mutex_destroy(&s->lock);
 }
 
-void session_work(struct session *s, const char *format, ...) {
+/* ---- the status ---- */
+
+/* Under the lock. */
+static void show(struct session *s) {
+        if (*s->waiting)
+                service_status(s->service, "Waiting: %s", s->waiting);
+        else if (*s->doing)
+                service_status(s->service, "%s", s->doing);
+}
+
+void session_does(struct session *s, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
+        pthread_mutex_lock(&s->lock);
         vsnprintf(s->doing, sizeof s->doing, format, ap);
+        show(s);
+        pthread_mutex_unlock(&s->lock);
         va_end(ap);
-        service_ready(s->service);
-        service_status(s->service, "%s", s->doing);
 }
+
+void session_waits(struct session *s, const char *format, ...) {
+        size_t length;
+        char since[32];
+        va_list ap;
+
+        clock_format_utc(clock_wall_ms() / 1000, since);
+        va_start(ap, format);
+        pthread_mutex_lock(&s->lock);
+        vsnprintf(s->waiting, sizeof s->waiting - sizeof since - 10, format, ap);
+        length = strlen(s->waiting);
+        snprintf(s->waiting + length, sizeof s->waiting - length, " (since %s)", since);
+        show(s);
+        pthread_mutex_unlock(&s->lock);
+        va_end(ap);
+}
+
+void session_waited(struct session *s) {
+        pthread_mutex_lock(&s->lock);
+        *s->waiting = 0;
+        show(s);
+        pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- the identity ---- */
 
 void session_identity(void *arg, char *ret, size_t size) {
         struct session *s = arg;

@@ -59,6 +59,14 @@ def test_a_signal_in_mid_flight_finishes_the_post_at_hand(emulate, kafka, sample
     assert said[-2].startswith(f"posts {len(keys):,} "), pinfeed.log
 
 
+def test_the_status_says_how_many_posts_and_how_fast(emulate, kafka, sample, notify):
+    pinfeed = emulate(sample, rate=50, env=notify.environment()).start()
+    wait_until(lambda: re.fullmatch(r"Sends 50 posts a second: [1-9]\d* so far, [1-9][\d.]*/s lately", notify.status()), 20,
+               lambda: notify.status())
+    assert pinfeed.stop() == 0
+    assert notify.status() == "Stopping"
+
+
 @pytest.mark.promise("A stop takes 12 s at most")
 def test_a_signal_at_a_low_rate_does_not_wait_for_the_next_post(emulate, kafka, sample):
     pinfeed = emulate(sample, rate=0.001).start()
@@ -231,7 +239,7 @@ def kafka_away(emulate, kafka, sample, identity, notify, how, seconds):
     time.sleep(max(0, seconds - 10))
     kafka.thaw() if how == "freeze" else kafka.start()
     pinfeed.wait_for("pinfeed: Kafka acknowledges again", 20)
-    wait_until(lambda: notify.status() == "Sends 50 posts a second", 5, "the status is back")
+    wait_until(lambda: notify.status().startswith("Sends 50 posts a second"), 5, "the status is back")
     keys = expect_nothing_lost(pinfeed, kafka)
     assert len(keys) > 50 * 9
     # Nothing but the token, the start, those two lines, the figures and the end.
@@ -322,7 +330,7 @@ def mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds):
     mariadb.thaw() if how == "freeze" else mariadb.start()
     back = kafka.end_offset(pinfeed.topic("user"))
     pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("user")) > back + 100, 20, "posts again")
-    wait_until(lambda: notify.status() == "Sends 50 posts a second", 5, "the status is back")
+    wait_until(lambda: notify.status().startswith("Sends 50 posts a second"), 5, "the status is back")
     keys = expect_nothing_lost(pinfeed, kafka)
     said = lines(pinfeed)
     if seconds >= 10:
@@ -351,11 +359,11 @@ def test_mysql_that_hangs_is_said_while_it_does(emulate, kafka, mariadb, sample,
     mariadb.freeze()
     try:
         pinfeed.wait_for("warning: MySQL has not answered for 3 s", 15)
-        assert notify.status() == "Waiting: MySQL does not answer"
+        assert re.fullmatch(r"Waiting: MySQL does not answer \(since [\dT:-]+Z\)", notify.status())
     finally:
         mariadb.thaw()
     pinfeed.wait_for(r"pinfeed: MySQL answers again after \d+ s", 15)
-    wait_until(lambda: notify.status() == "Sends 50 posts a second", 5, "the status is back")
+    wait_until(lambda: notify.status().startswith("Sends 50 posts a second"), 5, "the status is back")
     expect_nothing_lost(pinfeed, kafka)
     assert "Kafka has acknowledged nothing" not in pinfeed.log
 
