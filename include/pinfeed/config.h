@@ -77,8 +77,8 @@ struct config {
 struct config *config_new(void);
 void config_free(struct config *c);     /* safe on NULL */
 
-/* All that read settings go on behind a mistake, and add each one to `problems`; they return -1, with their first one, when
- * there were any. Mistakes are of class ERROR_REFUSED, those of the command line of class ERROR_USAGE. */
+/* All that read settings go on behind a mistake, and add each one to `problems`; they return -1, with their first one,
+ * when there were any. Mistakes are of class ERROR_REFUSED, those of the command line of class ERROR_USAGE. */
 
 /* Everything that the command line asks for: the file, each --set, config_finish and config_check_streams; and a look
  * whether the password file is there and others can't read it, if the job needs MySQL. */
@@ -156,8 +156,8 @@ struct options {
         bool raw;                       /* with --token: nothing but the token */
 };
 
-/* ERROR_USAGE, with the nearest option, for unknown options, arguments that are none, missing or superfluous values, and
- * options that don't go together; an option's value is never echoed. --help wins over everything, even over mistakes. Freed with
+/* ERROR_USAGE, with the nearest option, for unknown options, arguments that are none, missing or superfluous values,
+ * and options that don't go together; an option's value is never echoed. --help wins over everything, also mistakes. Freed with
  * options_free (also after a failure: not needed, harmless). */
 int options_parse(int argc, char **argv, struct options *ret, struct error *e);
 void options_free(struct options *o);   /* safe on {0} and twice */
@@ -166,7 +166,7 @@ void options_free(struct options *o);   /* safe on {0} and twice */
 void options_print_help(FILE *f);
 /* The same table for the manual (mdoc). */
 void options_print_manual(FILE *f);
-/* The same table, and that of the settings, for the shells' completion: a file that bash sources, one that zsh autoloads. */
+/* The same table, and that of the settings, as completion: a file that bash sources, one that zsh autoloads. */
 void options_print_bash(FILE *f);
 void options_print_zsh(FILE *f);
 

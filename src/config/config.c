@@ -138,8 +138,8 @@ static int check_secrecy(const struct config *c, const char *key, size_t line, s
                 return error_hint(e, "Set it in the configuration file, and let nobody else read that.");
         }
         error_set(e, ERROR_REFUSED, "[kafka] %s is a secret, and other users can read this file", key);
-        return error_hint(e, "Type: chmod o-rwx %s (the service reads it as a member of the group pinfeed: chgrp pinfeed "
-                          "%s).", c->origins->file, c->origins->file);
+        return error_hint(e, "Type: chmod o-rwx %s (the service reads it as a member of the group pinfeed: chgrp "
+                          "pinfeed %s).", c->origins->file, c->origins->file);
 }
 
 /* Stores one setting that stands at `origin` (and, in a file, on `line`). */

@@ -137,8 +137,8 @@ void config_check_password_file(struct config *c) {
         if (access(path, F_OK) < 0) {
                 error_set(&e, strcmp(origin, "--set") == 0 ? ERROR_USAGE : ERROR_REFUSED,
                           "%s: [mysql] password_file names no file that can be found: %s", origin, strerror(errno));
-                error_hint(&e, "What is set isn't shown, as it may be the password itself: that belongs into a file that only "
-                               "root can read, such as /etc/pinfeed/mysql-password, and this setting is the file's path.");
+                error_hint(&e, "What is set isn't shown, as it may be the password itself: that belongs into a file that "
+                               "only root can read, such as /etc/pinfeed/mysql-password, and this is the file's path.");
         } else {
                 error_set(&e, ERROR_REFUSED, "other users can read the password in %s", path);
                 error_hint(&e, "Type: chmod o-rwx %s", path);

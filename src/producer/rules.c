@@ -73,8 +73,8 @@ int property_refuse(const struct producer_property *p, struct error *e, const ch
         va_start(ap, format);
         vsnprintf(text, sizeof text, format, ap);
         va_end(ap);
-        return error_set(e, strcmp(p->origin, "--set") == 0 ? ERROR_USAGE : ERROR_REFUSED, "%s: [kafka] %s %s", p->origin,
-                         p->name, text);
+        return error_set(e, strcmp(p->origin, "--set") == 0 ? ERROR_USAGE : ERROR_REFUSED, "%s: [kafka] %s %s",
+                         p->origin, p->name, text);
 }
 
 /* ---- promises ---- */
@@ -118,8 +118,8 @@ static int check_token_safety(const struct producer_settings *s, const struct pr
         if (property_same(p->name, "security.protocol") && property_equal(p->value, "plaintext") && mechanism
             && property_equal(mechanism, "OAUTHBEARER")) {
                 property_refuse(p, e, "is %s, which sends no token, but the mechanism is OAUTHBEARER", p->value);
-                return error_hint(e, "Remove one of the two: security.protocol for Amazon MSK with IAM, the mechanism for a "
-                                     "cluster without authentication.");
+                return error_hint(e, "Remove one of the two: security.protocol for Amazon MSK with IAM, the mechanism "
+                                     "for a cluster without authentication.");
         }
         for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++)
                 if (property_same(p->name, unsafe[i].name) && property_equal(p->value, unsafe[i].value)
@@ -217,8 +217,8 @@ int properties_check_java(const struct producer_settings *s, struct error *e) {
         property_refuse(first, e, "is a setting of Java clients with IAM%s%.500s", names.length ? ", and so are " : "",
                         buffer_string(&names));
         if (!lines.length)
-                return error_hint(e, "Remove the lines: pinfeed signs in with IAM by default (mechanism OAUTHBEARER, the same "
-                                     "rights and the same port 9098). A role to assume is [aws] role_arn.");
+                return error_hint(e, "Remove the lines: pinfeed signs in with IAM by default (mechanism OAUTHBEARER, the "
+                                     "same rights and the same port 9098). A role to assume is [aws] role_arn.");
         return error_hint(e, "Remove the lines: pinfeed signs in with IAM by default. In their place write: %.600s.",
                           buffer_string(&lines));
 }
@@ -246,12 +246,14 @@ static int check_broker(const struct producer_settings *s, const struct producer
                                      "leave it out for MSK with IAM.");
         }
         if (strpbrk(broker, " \t;")) {
-                property_refuse(p, e, "has %s in it: %s", strchr(broker, ';') ? "a semicolon" : "a blank", buffer_string(&shown));
+                property_refuse(p, e, "has %s in it: %s", strchr(broker, ';') ? "a semicolon" : "a blank",
+                                buffer_string(&shown));
                 return error_hint(e, "Separate brokers by commas: b-1.….amazonaws.com:9098,b-2.…:9098.");
         }
         if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")]) {
                 property_refuse(p, e, "names a broker without a port: %s", buffer_string(&shown));
-                return error_hint(e, "Write host:port. For Amazon MSK with IAM the port is 9098, from outside the VPC 9198.");
+                return error_hint(e, "Write host:port. For Amazon MSK with IAM the port is 9098, from outside the VPC "
+                                     "9198.");
         }
         if (!strstr(broker, ".kafka") || !strstr(broker, ".amazonaws.com")
             || !producer_wants_token(s->properties, s->property_count))
