@@ -225,7 +225,7 @@ struct row {
 /* Latencies are counted in buckets whose width is an eighth of their octave, from 1 us to over an hour. */
 enum { TALLY_BUCKETS = 8 * 32 };
 
-/* Written by one worker and its delivery reports, read by the main thread: relaxed atomics, never a lock. */
+/* Written by one worker and its delivery reports, read by the main thread: atomics, never a lock. */
 struct tally {
         _Atomic uint64_t sent;          /* records handed to the producer */
         _Atomic uint64_t delivered;     /* acknowledged */

@@ -2,6 +2,9 @@
 
 #define ADD(counter, n) atomic_fetch_add_explicit(&(counter), (n), memory_order_relaxed)
 #define GET(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
+/* Who sees an outcome sees what was sent before it: `in flight` never comes out negative. */
+#define ADD_OUTCOME(counter) atomic_fetch_add_explicit(&(counter), 1, memory_order_release)
+#define GET_OUTCOME(counter) atomic_load_explicit(&(counter), memory_order_acquire)
 
 /* Below 8 us a bucket holds one value; above, an eighth of its octave. */
 static unsigned bucket_of(uint64_t us) {
@@ -28,23 +31,21 @@ void tally_sent(struct tally *t) {
 }
 
 void tally_delivered(struct tally *t, size_t bytes, uint64_t latency_us) {
-        ADD(t->delivered, 1);
         ADD(t->bytes, bytes);
         ADD(t->latency[bucket_of(latency_us)], 1);
+        ADD_OUTCOME(t->delivered);
 }
 
 void tally_failed(struct tally *t) {
-        ADD(t->failed, 1);
+        ADD_OUTCOME(t->failed);
 }
 
 void tally_read(const struct tally *t, struct tally_snapshot *ret) {
-        /* Outcomes before what was sent: so that `in flight` never comes out negative. */
-        ret->delivered = GET(t->delivered);
-        ret->failed = GET(t->failed);
+        ret->delivered = GET_OUTCOME(t->delivered);
+        ret->failed = GET_OUTCOME(t->failed);
         ret->bytes = GET(t->bytes);
         for (unsigned i = 0; i < TALLY_BUCKETS; i++)
                 ret->latency[i] = GET(t->latency[i]);
-        atomic_thread_fence(memory_order_acquire);
         ret->sent = GET(t->sent);
 }
 
