@@ -52,7 +52,8 @@ struct aws *aws_new(const struct aws_settings *settings, void (*log)(void *arg, 
 void aws_free(struct aws *a);
 
 /* A token that is valid now, from cached credentials while they last. Bounded in time (under 30 s in all). Any thread;
- * one fetch at a time. ERROR_REFUSED when configuration must change, ERROR_UNREACHABLE when trying again may help. */
+ * one fetch at a time. ERROR_REFUSED when configuration must change, ERROR_UNREACHABLE when trying again may help,
+ * ERROR_STOPPED after aws_cancel. */
 int aws_token(struct aws *a, char **ret_token, int64_t *ret_expires_ms, struct error *e);
 
 /* Never waits for a fetch that is under way. Any thread. */

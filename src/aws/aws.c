@@ -318,7 +318,7 @@ static int ensure(struct aws *a, struct error *e) {
                 pthread_mutex_lock(&a->fetching);
         }
         if (atomic_load(&a->cancelled))
-                result = error_set(e, ERROR_UNREACHABLE, "stopped");
+                result = error_stopped(e);
         else if (is_due(a))
                 result = !has_valid(a) && failed_since(a, since_us, e) ? -1 : refresh(a, e);
         pthread_mutex_unlock(&a->fetching);
@@ -347,7 +347,7 @@ int aws_token(struct aws *a, char **ret_token, int64_t *ret_expires_ms, struct e
         int result;
 
         if (atomic_load(&a->cancelled))
-                return error_set(e, ERROR_UNREACHABLE, "stopped");
+                return error_stopped(e);
         if (ensure(a, e) < 0)
                 return -1;
         pthread_mutex_lock(&a->lock);

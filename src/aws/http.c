@@ -186,7 +186,7 @@ static int transfer(CURL *curl, CURLM *multi, const struct http_request *r, stru
         cancelled = drive(multi, r->cancel_fd, &code);
         curl_multi_remove_handle(multi, curl);
         if (cancelled)
-                return error_set(e, ERROR_UNREACHABLE, "stopped");
+                return error_stopped(e);
         if (code != CURLE_OK)
                 return describe(code, x, r, e);
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

@@ -225,10 +225,10 @@ static void last_words(struct command *c, char ret[static 300]) {
 static int describe_cut(const struct command *c, const char *words, int cancel_fd, struct error *e) {
         struct pollfd p = { .fd = cancel_fd, .events = POLLIN };
 
+        if (cancel_fd >= 0 && poll(&p, 1, 0) > 0)
+                return error_stopped(e);
         if (c->too_long)
                 error_set(e, ERROR_REFUSED, "%s printed more than %d bytes and was killed", words, OUTPUT_MAX);
-        else if (cancel_fd >= 0 && poll(&p, 1, 0) > 0)
-                error_set(e, ERROR_UNREACHABLE, "%s: stopped", words);
         else
                 error_set(e, ERROR_UNREACHABLE, "%s did not end in time and was killed", words);
         return error_hint(e, "Run the command by hand as pinfeed's user: it must print one JSON object within %d s, and "

@@ -118,7 +118,7 @@ def test_keys_of_the_environment_may_end(ask, refused):
     keys = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}
     until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=100)
     assert 90 <= ask(AWS_CREDENTIAL_EXPIRATION=until.isoformat(), **keys).lifetime_s <= 100
-    refused(1, ["AWS_CREDENTIAL_EXPIRATION", "expired at"], AWS_CREDENTIAL_EXPIRATION="2020-01-01T00:00:00Z", **keys)
+    refused(78, ["AWS_CREDENTIAL_EXPIRATION", "expired at"], AWS_CREDENTIAL_EXPIRATION="2020-01-01T00:00:00Z", **keys)
     refused(78, ["AWS_CREDENTIAL_EXPIRATION"], AWS_CREDENTIAL_EXPIRATION="soon", **keys)
 
 
