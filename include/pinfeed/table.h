@@ -86,8 +86,10 @@ struct table_facts {
         bool key_unique;                /* a unique index consists of the key column alone, which is NOT NULL */
         bool key_comparable;            /* key_compare knows the order; else (collations, UUIDs) only the server does */
         size_t key_max_bytes;           /* the longest key text possible, in bytes; SIZE_MAX if unknown */
-        char fingerprint[33];           /* hex; changes when the table's name, key, where or the columns' names or
+        char fingerprint[33];           /* hex; changes when the server's name (host and port, or socket, as the log-in has
+                                         * them), the database, the table's name, key, where or the columns' names or
                                          * types change */
+        char former_fingerprint[33];    /* the same without server and database, as older cursors have it */
 };
 
 /* Asks the server about a table or view, and lets it read the columns' names and `where` (nothing is run).

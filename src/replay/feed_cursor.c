@@ -190,7 +190,9 @@ static void settle_doubt(struct feed *f) {
 int feed_settle_cursor(struct feed *f, struct error *e) {
         const char *fingerprint = table_facts(f->stream.table)->fingerprint;
         struct cursor_run *found = find_run(f, &f->cursor);
-        bool changed = *f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0;
+        const char *former = table_facts(f->stream.table)->former_fingerprint;
+        bool changed = *f->cursor.fingerprint && strcmp(f->cursor.fingerprint, fingerprint) != 0
+                       && strcmp(f->cursor.fingerprint, former) != 0;
         /* A --restart that was killed goes on as that restart, it does not begin once more; this process's own, too. */
         bool again = f->run->restart && !f->claimed && (changed || !(found && found->restart && !found->done));
 

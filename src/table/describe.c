@@ -100,7 +100,12 @@ static void add_type(struct fingerprint *f, const char *type) {
         fingerprint_add(f, text);
 }
 
-static void take_fingerprint(struct table *t, const struct server_table *s, const struct table_spec *spec) {
+/* The server is the one that the settings name, host and port as they stand there (a host without regard to case). What a
+ * server says about itself is no better: server_uuid is MySQL's alone, and changes when a replica takes over or a snapshot
+ * is restored, which goes on under the same name and is the same data. */
+static void take_fingerprint(const struct database *db, struct table *t, const struct server_table *s,
+                             const struct table_spec *spec) {
+        _cleanup_free_ char *host = mem_copy_string(db->place);
         struct fingerprint f;
 
         fingerprint_begin(&f);
@@ -112,6 +117,11 @@ static void take_fingerprint(struct table *t, const struct server_table *s, cons
                 fingerprint_add(&f, t->columns[i].name);
                 add_type(&f, catalog_column(s, t->columns[i].name, strlen(t->columns[i].name))->type);
         }
+        fingerprint_end(&f, t->facts.former_fingerprint);
+        for (char *p = host; *p && !db->login.socket; p++)
+                *p = *p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p;
+        fingerprint_add(&f, host);
+        fingerprint_add(&f, db->login.database);
         fingerprint_end(&f, t->facts.fingerprint);
 }
 
@@ -164,7 +174,7 @@ static int describe(struct database *db, const struct table_spec *spec, struct s
                 return -1;
         build_select_list(t, key->name);
         table_choose_order(t, s, key);
-        take_fingerprint(t, s, spec);
+        take_fingerprint(db, t, s, spec);
         t->facts.columns = t->columns;
         return try_query(db, t, e);
 }

@@ -814,6 +814,54 @@ static void fingerprint_changes_with_what_it_stands_for_and_nothing_else(void **
         database_close(db);
 }
 
+static struct table_facts facts_at(struct table_login login) {
+        struct table_facts facts;
+        struct database *db;
+        struct table *t;
+        struct error e;
+
+        login.user = "finger";
+        if (database_open(&login, &db, &e) < 0)
+                fail_msg("%s", e.what);
+        t = describe(db, &(struct table_spec) { .name = "finger", .key = "k" });
+        facts = *table_facts(t);
+        table_free(t);
+        database_close(db);
+        return facts;
+}
+
+static void fingerprint_changes_with_server_and_database(void **state) {
+        unsigned port = (unsigned) atoi(getenv("PINFEED_TEST_MYSQL_PORT"));
+        const struct {
+                struct table_login login;
+                bool same;
+        } cases[] = {
+                { { .host = "localhost", .port = port, .database = "pinfeed_test" }, true },
+                { { .host = "LocalHost", .port = port, .database = "pinfeed_test" }, true },
+                { { .host = "127.0.0.1", .port = port, .database = "pinfeed_test" }, false },
+                { { .host = "localhost", .port = port, .database = "pinfeed_other" }, false },
+                { { .socket = getenv("PINFEED_TEST_MYSQL_SOCKET"), .database = "pinfeed_test" }, false },
+        };
+        struct table_facts first;
+
+        (void) state;
+        admin_run("DROP DATABASE IF EXISTS pinfeed_other");
+        admin_run("CREATE DATABASE pinfeed_other CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
+        admin_create("finger", "(k INT PRIMARY KEY)");
+        admin_create("pinfeed_other.finger", "(k INT PRIMARY KEY)");
+        admin_run("DROP USER IF EXISTS finger@'%%'");
+        admin_run("CREATE USER finger@'%%'");
+        admin_run("GRANT SELECT ON *.* TO finger@'%%'");
+        first = facts_at(cases[0].login);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                struct table_facts facts = facts_at(cases[i].login);
+
+                if ((strcmp(first.fingerprint, facts.fingerprint) == 0) != cases[i].same)
+                        fail_msg("case %zu", i);
+                assert_string_equal(facts.former_fingerprint, first.former_fingerprint);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_kind_of_column_becomes_the_expected_json),
@@ -835,6 +883,7 @@ int main(void) {
                 cmocka_unit_test(common_keys_respect_each_where_and_the_same_table_twice),
                 cmocka_unit_test(common_keys_of_large_tables_come_at_once),
                 cmocka_unit_test(fingerprint_changes_with_what_it_stands_for_and_nothing_else),
+                cmocka_unit_test(fingerprint_changes_with_server_and_database),
         };
 
         return cmocka_run_group_tests(tests, admin_set_up, admin_tear_down);
