@@ -46,7 +46,8 @@ const char *lookup_profile_name(const struct lookup *l, const char **ret_named_b
         return "default";
 }
 
-/* The file that a variable names, or the one at its place in the home directory (`usual`, or NULL); NULL if there is no such place. */
+/* The file that a variable names, or the one at its place in the home directory (`usual`, or NULL); NULL if there is no
+ * such place. */
 static char *file_path(const struct lookup *l, const char *variable, const char *usual) {
         const char *path = lookup_env(l, variable), *home = lookup_env(l, "HOME");
 

@@ -182,8 +182,8 @@ static int becomes_somebody(void) {
 
         file_keep(victim);
         file_keep("/nonexistent");
-        if (setgroups(1, &(gid_t) { 0 }) < 0 || owner_become(ours, &e) < 0 || getuid() != SOMEBODY || geteuid() != SOMEBODY || getegid() != SOMEBODY + 1
-            || getgroups(0, NULL) > 0 || setresuid(0, 0, 0) == 0)
+        if (setgroups(1, &(gid_t) { 0 }) < 0 || owner_become(ours, &e) < 0 || getuid() != SOMEBODY
+            || geteuid() != SOMEBODY || getegid() != SOMEBODY + 1 || getgroups(0, NULL) > 0 || setresuid(0, 0, 0) == 0)
                 return 1;
         if (open(victim, O_RDONLY) >= 0 || file_read(victim, FILE_PROMPT, 1000, &b) < 0
             || strcmp(buffer_string(&b), "victim") != 0)
