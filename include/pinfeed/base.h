@@ -210,8 +210,6 @@ enum column_kind {
 struct column {
         char *name;             /* as the server names it, UTF-8 */
         enum column_kind kind;
-        bool is_unsigned;
-        bool nullable;
 };
 
 /* One row as the client library hands it over; valid until the next row is asked for. */

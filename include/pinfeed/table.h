@@ -80,11 +80,9 @@ struct table_facts {
         size_t key_column;              /* index into columns of the key; the key is always read, and SIZE_MAX if it
                                          * is not among the columns that are sent (it then comes last in a row) */
         enum key_kind key_kind;
-        bool key_unsigned;
         bool key_nullable;
         bool key_indexed;               /* an index begins with the key column */
         bool key_unique;                /* a unique index consists of the key column alone, which is NOT NULL */
-        bool key_comparable;            /* key_compare knows the order; else (collations, UUIDs) only the server does */
         size_t key_max_bytes;           /* the longest key text possible, in bytes; SIZE_MAX if unknown */
         char fingerprint[33];           /* hex; changes when the server's name (host and port, or socket, as the log-in has
                                          * them), the database, the table's name, key, where or the columns' names or
@@ -154,8 +152,6 @@ enum table_next table_next(struct table_reader *r, struct row *ret_row, struct k
  * connection is lost. Safe on NULL. Returns whether the connection is still good; if not, it can only be closed. */
 bool table_reader_close(struct table_reader *r);
 
-/* Below 0, 0, above 0 as the server orders keys, if key_comparable; else in an order of its own. */
-int key_compare(const struct table *t, const struct key *a, const struct key *b);
 /* The same bytes; of keys that were read from one column, just those are the same key. */
 bool key_equal(const struct key *a, const struct key *b);
 

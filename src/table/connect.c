@@ -156,9 +156,9 @@ static int run_query(struct database *db, struct error *e, const char *doing) {
                                  db->place);
         if (db->reader.result)
                 return error_set(e, ERROR_FAILED, "can't %s: another query of this connection is still being read", doing);
-        database_enter(db);
+        database_tick(db);
         r = mysql_real_query(db->mysql, db->sql.data, length);
-        database_leave(db);
+        database_tick(db);
         return r == 0 ? 0 : database_error(db, e, doing);
 }
 

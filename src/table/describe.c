@@ -7,14 +7,12 @@
 
 static int refuse_column(const struct server_table *s, const struct table_spec *spec, const char *setting,
                          const char *name, size_t length, struct error *e) {
-        struct buffer names = {};
+        _cleanup_buffer_ struct buffer names = {};
 
         for (size_t i = 0; i < s->column_count && names.length < 700; i++)
                 buffer_printf(&names, "%s%s", i ? ", " : "", s->columns[i].name);
         error_set(e, ERROR_REFUSED, "table %s has no column '%.*s'", spec->name, (int) length, name);
-        error_hint(e, "Check [stream] %s. The table has the columns %s.", setting, buffer_string(&names));
-        buffer_free(&names);
-        return -1;
+        return error_hint(e, "Check [stream] %s. The table has the columns %s.", setting, buffer_string(&names));
 }
 
 static void add_column(struct table *t, const struct server_column *from) {
@@ -25,8 +23,6 @@ static void add_column(struct table *t, const struct server_column *from) {
         *to = (struct column) {
                 .name = mem_copy_string(from->name),
                 .kind = type_find(from->type)->kind,
-                .is_unsigned = catalog_says(from->type, "unsigned"),
-                .nullable = from->nullable,
         };
 }
 
@@ -71,7 +67,7 @@ static int choose_columns(struct table *t, const struct server_table *s, const s
 }
 
 static void build_select_list(struct table *t, const char *key) {
-        struct buffer list = {};
+        _cleanup_buffer_ struct buffer list = {};
 
         t->facts.key_column = SIZE_MAX;
         for (size_t i = 0; i < t->facts.column_count; i++) {
@@ -83,7 +79,6 @@ static void build_select_list(struct table *t, const char *key) {
         if (t->facts.key_column == SIZE_MAX)
                 buffer_printf(&list, "%s%s", list.length ? "," : "", t->quoted_key);
         t->select_list = mem_copy_string(buffer_string(&list));
-        buffer_free(&list);
 }
 
 /* ---- all together ---- */

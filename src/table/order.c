@@ -15,10 +15,8 @@ int table_choose_key(struct table *t, const struct server_column *key, struct er
         }
         t->key_literal = type->literal;
         t->facts.key_kind = type->key_kind;
-        t->facts.key_unsigned = catalog_says(key->type, "unsigned");
         t->facts.key_nullable = key->nullable;
         t->key_zerofill = catalog_says(key->type, "zerofill");
-        t->key_is_time_of_day = strcmp(type->word, "time") == 0;
         t->collation = key->collation ? mem_copy_string(key->collation) : NULL;
         if (type->key_max_bytes)
                 t->facts.key_max_bytes = type->key_max_bytes;
@@ -71,7 +69,7 @@ static const struct server_index *primary_key(const struct server_table *s) {
 static void build_order(struct table *t, const struct server_table *s, const struct server_index *index,
                         bool kept_apart) {
         const struct server_index *primary = primary_key(s);
-        struct buffer order = {};
+        _cleanup_buffer_ struct buffer order = {};
 
         if (index && index->whole && !kept_apart && !t->key_as_bytes)
                 buffer_append(&order, index->columns.data, index->columns.length);
@@ -80,18 +78,16 @@ static void build_order(struct table *t, const struct server_table *s, const str
         if (!kept_apart && primary && primary != index && (!index || index->whole))
                 buffer_printf(&order, ", %s", buffer_string(&((struct server_index *) primary)->columns));
         t->order_by = mem_copy_string(buffer_string(&order));
-        buffer_free(&order);
 }
 
 void table_choose_order(struct table *t, const struct server_table *s, const struct server_column *key) {
         const struct server_index *index = choose_index(s, key->name);
         bool kept_apart = is_kept_apart(s, key->name), text = t->key_literal == LITERAL_TEXT;
         bool plain = is_plain_collation(key->collation);
-        struct buffer force = {};
+        _cleanup_buffer_ struct buffer force = {};
 
         t->facts.key_unique = kept_apart && !key->nullable;
         t->key_as_bytes = text && (!type_find(key->type)->ordered_by_text || (!kept_apart && !plain));
-        t->facts.key_comparable = t->key_literal != LITERAL_ADDRESS && (!text || t->key_as_bytes || plain);
         t->facts.key_indexed = index != NULL;
         t->key_cardinality = index ? index->cardinality : 0;
         build_order(t, s, index, kept_apart);
@@ -101,5 +97,4 @@ void table_choose_order(struct table *t, const struct server_table *s, const str
                 buffer_append_string(&force, ")");
         }
         t->force_index = mem_copy_string(buffer_string(&force));
-        buffer_free(&force);
 }

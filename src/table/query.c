@@ -3,6 +3,10 @@
 
 #include "room.h"
 
+bool key_equal(const struct key *a, const struct key *b) {
+        return a->length == b->length && (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
+}
+
 /* ---- names and literals ---- */
 
 void query_identifier(struct buffer *sql, const char *name) {

@@ -8,9 +8,9 @@
 static int fetch(struct table_reader *r, MYSQL_ROW *ret, struct error *e) {
         if (r->at_end)
                 return TABLE_END;
-        database_enter(r->db);
+        database_tick(r->db);
         *ret = mysql_fetch_row(r->result);
-        database_leave(r->db);
+        database_tick(r->db);
         if (__builtin_expect(*ret != NULL, 1))
                 return TABLE_ROW;
         if (mysql_errno(r->db->mysql) != 0) {

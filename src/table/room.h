@@ -35,11 +35,10 @@ struct database {
         struct table_reader reader;     /* one at a time */
 };
 
-/* Around whatever may wait for the server; tells the guard that something moves. Only the owner's thread writes. */
-static inline void database_enter(struct database *db) {
+/* Before and after whatever may wait for the server; tells the guard that something moves. Only the owner's thread writes. */
+static inline void database_tick(struct database *db) {
         atomic_store_explicit(&db->calls, atomic_load_explicit(&db->calls, memory_order_relaxed) + 1, memory_order_relaxed);
 }
-#define database_leave database_enter
 
 /* Runs db->sql; `doing` completes "can't …". The result, if any, is still to be fetched. */
 int database_query(struct database *db, struct error *e, const char *doing, ...)
@@ -147,7 +146,6 @@ struct table {
         char *where;                    /* NULL: none */
         enum key_literal key_literal;
         bool key_as_bytes;              /* text that is ordered and compared as its UTF-8 bytes */
-        bool key_is_time_of_day;        /* TIME: signed, and hours have two or three digits */
         bool key_zerofill;
         char *collation;                /* of the key; NULL if it is not text */
         uint64_t key_cardinality;       /* the index's estimate of how many keys there are; 0 without one */

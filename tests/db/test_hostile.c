@@ -197,7 +197,7 @@ static void stop(struct hostile *h) {
 /* ---- the password ---- */
 
 static bool was_said(struct hostile *h, const char *words) {
-        return memmem(h->said.data, h->said.length, words, strlen(words)) != NULL;
+        return h->said.data && memmem(h->said.data, h->said.length, words, strlen(words));
 }
 
 /* Whose private half nobody has. */

@@ -113,55 +113,6 @@ static void a_key_that_is_none_never_becomes_sql(void **state) {
         buffer_free(&sql);
 }
 
-/* ---- keys ---- */
-
-static int sign(int n) {
-        return (n > 0) - (n < 0);
-}
-
-/* Each list is in ascending order; every pair is compared both ways. */
-static void keys_compare_as_the_server_orders_them(void **state) {
-        static const struct {
-                enum key_kind kind;
-                bool time_of_day;
-                const char *keys[12];
-        } lists[] = {
-                { KEY_INTEGER, false, { "-9223372036854775808", "-10", "-9", "-1", "0", "1", "9", "10", "9223372036854775807",
-                                        "9223372036854775808", "18446744073709551615" } },
-                { KEY_DECIMAL, false, { "-10.5", "-1.51", "-1.50", "-0.01", "0.00", "0.01", "0.1", "1.05", "1.5", "10" } },
-                { KEY_TEXT, false, { "", "A", "Z", "a", "a ", "aa", "b", "é", "東", "\xf0\x9f\x91\xa9" } },
-                { KEY_TIME, false, { "0000-00-00", "1999-12-31", "2020-01-02 03:04:05", "2020-01-02 03:04:06.5" } },
-                { KEY_TIME, true, { "-838:59:59.5", "-838:59:59.0", "-100:00:00.0", "-09:30:00.0", "00:00:00.0", "00:00:00.5",
-                                    "09:00:00.0", "100:00:00.0", "838:59:59.0" } },
-        };
-
-        (void) state;
-        for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
-                struct table t = { .facts = { .key_kind = lists[l].kind }, .key_is_time_of_day = lists[l].time_of_day };
-
-                for (int i = 0; i < 12 && lists[l].keys[i]; i++)
-                        for (int j = 0; j < 12 && lists[l].keys[j]; j++) {
-                                struct key a = key_of(lists[l].keys[i]), b = key_of(lists[l].keys[j]);
-
-                                assert_int_equal(sign(key_compare(&t, &a, &b)), sign(i - j));
-                                assert_int_equal(key_equal(&a, &b), i == j);
-                        }
-        }
-}
-
-static void numbers_that_are_written_differently_are_the_same_key(void **state) {
-        static const char *const pairs[][2] = { { "00042", "42" }, { "-0", "0" }, { "1.50", "1.5" }, { "-0.00", "0" },
-                                                { "7", "7.000" } };
-        struct table t = { .facts = { .key_kind = KEY_DECIMAL } };
-
-        (void) state;
-        for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-                struct key a = key_of(pairs[i][0]), b = key_of(pairs[i][1]);
-
-                assert_int_equal(key_compare(&t, &a, &b), 0);
-        }
-}
-
 /* ---- types and fingerprints ---- */
 
 static void types_are_known_by_their_first_word(void **state) {
@@ -205,8 +156,6 @@ int main(void) {
                 cmocka_unit_test(text_keys_are_hexadecimal_literals),
                 cmocka_unit_test(text_without_a_unique_index_is_compared_as_bytes),
                 cmocka_unit_test(a_key_that_is_none_never_becomes_sql),
-                cmocka_unit_test(keys_compare_as_the_server_orders_them),
-                cmocka_unit_test(numbers_that_are_written_differently_are_the_same_key),
                 cmocka_unit_test(types_are_known_by_their_first_word),
                 cmocka_unit_test(fingerprints_tell_lists_apart),
         };
