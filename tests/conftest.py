@@ -5,6 +5,7 @@ import signal
 import sys
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -16,9 +17,25 @@ from rig.pinfeed import new_user_id  # noqa: E402
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
+# Files whose tests share what is made once for them: a server, what `make` builds.
+TOGETHER = ("test_install.py", "test_refresh.py", "test_mysql.py", "test_replay_old_broker.py")
+
+
+class _Scheduling(LoadScopeScheduling):
+    """Tests go to workers one by one, but those of such a file to one worker."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return file if file.endswith(TOGETHER) else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """A group (of tests with a server of their own) runs on one worker, one test after the other: it begins first."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """What takes longest begins first."""
+    items.sort(key=lambda item: not item.fspath.basename.startswith(("test_refresh", "test_replay_kill", "test_mysql")))
 
 
 @pytest.fixture(scope="session")

@@ -105,13 +105,13 @@ def create_topics(pinfeed):
         raise DemoFailed(f"pinfeed --create-topics ended with {pinfeed.exit_code}")
 
 
-def run_daemon(pinfeed, seconds):
-    """Shows what it says as it says it; stops it after `seconds`."""
+def run_daemon(pinfeed, kafka, seconds):
+    """Shows what it says as it says it; stops it after `seconds`, or when there is something to show at last."""
     pinfeed.start()
     end, shown = time.monotonic() + seconds, 0
     stopped = False
     while pinfeed.exit_code is None:
-        if not stopped and time.monotonic() >= end:
+        if not stopped and time.monotonic() >= end and all(kafka.end_offset(topic) > 0 for topic in pinfeed.topics):
             pinfeed.send_signal(signal.SIGTERM)
             stopped, end = True, time.monotonic() + 20
         elif stopped and time.monotonic() >= end:
@@ -184,7 +184,7 @@ def demo(seconds, stack):
     with Step("pinfeed --create-topics, with the credentials of a (pretended) EC2 instance", lines_follow=True):
         create_topics(pinfeed)
     with Step(f"pinfeed, for {seconds} s, {RATE} posts a second", lines_follow=True):
-        run_daemon(pinfeed, seconds)
+        run_daemon(pinfeed, kafka, seconds)
     with Step("The last post, as it arrived in each topic", lines_follow=True):
         records = {name: kafka.read_all(pinfeed.topic(name)) for name in STREAMS}
         show_last_post(pinfeed, records)

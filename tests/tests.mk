@@ -41,7 +41,7 @@ fuzz-programs:
 	+@$(FUZZ) fuzzers
 
 SIDE_BY_SIDE = tests/side-by-side -o $(BUILD)/logs
-PYTEST = $(DEPS)/venv/bin/python -B -m pytest -n $(TEST_JOBS) --dist loadgroup
+PYTEST = $(DEPS)/venv/bin/python -B -m pytest -n $(TEST_JOBS)
 INTEGRATION = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_SIGN=$(abspath $(SIGN)) $(PYTEST) tests/integration
 
 .PHONY: deps
@@ -66,7 +66,7 @@ db-tests: $(DB_TESTS)                       ## Tests: the table room, on a priva
 	tests/db/run $(DB_TESTS)
 
 .PHONY: integration
-integration: $(BUILD)/pinfeed $(SIGN) deps  ## Tests: pinfeed with a real MariaDB and a real Kafka
+integration: $(BUILD)/pinfeed $(SIGN) manual deps ## Tests: pinfeed with a real MariaDB and a real Kafka
 	$(Q)$(INTEGRATION) -m 'not long and not soak and not brokers' $(PYTEST_ARGS)
 
 .PHONY: check-layers

@@ -10,8 +10,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.xdist_group("make")
-
 INSTALLED = {
     "usr/local/bin/pinfeed": 0o755,
     "usr/local/share/man/man8/pinfeed.8": 0o644,

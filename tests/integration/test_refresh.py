@@ -11,7 +11,7 @@ from rig import Kafka, Metadata, sent, wait_until
 
 SESSION_S, ROTATION_S = 5, 10
 
-pytestmark = [pytest.mark.xdist_group("cutting broker"), pytest.mark.promise("Nothing is lost")]
+pytestmark = pytest.mark.promise("Nothing is lost")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,9 @@ class Feed:
     def make(self, **more):
         """Another pinfeed for the same stream."""
         return self.pinfeeds(self.mariadb, self.kafka, database=self.database, **more, settings={
-            "stream t": {"table": "t", "key": "k"}, "replay": {"commit_rows": 100, "rate": 500}})
+            "stream t": {"table": "t", "key": "k"}, "replay": {"commit_rows": 100, "rate": 500},
+            # On a busy machine a server takes its time to come back; what outlives its transaction is another test.
+            "kafka": {"transaction.timeout.ms": 300000}})
 
     def unique(self):
         self.mariadb.execute("ALTER TABLE t ADD PRIMARY KEY (k)", database=self.database)

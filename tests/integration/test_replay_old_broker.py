@@ -5,7 +5,7 @@ import pytest
 from rig.kafka_zookeeper import KafkaWithZookeeper
 from rig.replay import assert_exact, create_topics, load_posts, result
 
-pytestmark = [pytest.mark.brokers, pytest.mark.xdist_group("old broker"), pytest.mark.promise("A replay is exactly once")]
+pytestmark = [pytest.mark.brokers, pytest.mark.promise("A replay is exactly once")]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import pytest
 from rig import MySQL, posts, sent
 from rig.mysql import MYSQLD
 
-pytestmark = [pytest.mark.skipif(not MYSQLD, reason="PINFEED_TEST_MYSQLD names no mysqld"),
-              pytest.mark.xdist_group("mysql")]
+pytestmark = pytest.mark.skipif(not MYSQLD, reason="PINFEED_TEST_MYSQLD names no mysqld")
 
 SERVERS = {"own-certificate": {}, "known-certificate": {"tls": True}}
 

@@ -45,6 +45,8 @@ class Steps:
         if not self.path.exists():
             return []
         data = self.path.read_bytes()
+        if len(data) < _HEAD.size:
+            return []                   # just made
         used = _HEAD.unpack_from(data)[0]
         slots = []
         for i in range(used):
