@@ -3,16 +3,16 @@
 struct post {
         struct underway *owner;
         struct buffer key;
+        size_t at;                      /* its place in owner->posts */
         unsigned waiting;               /* records not yet acknowledged */
-        bool used;
         bool begun;                     /* its first record was handed over */
 };
 
 struct underway {
         struct ledger *file;
         struct post *slots;             /* UNDERWAY_MOST */
-        struct post **free;             /* a stack of unused slots */
-        size_t free_count;
+        struct post **posts;            /* all of them: first those under way, then the unused */
+        size_t count;                   /* under way */
         struct buffer *keys;            /* scratch for writing the file */
         bool stale;                     /* the file holds keys that are no longer under way */
         bool held, left;
@@ -24,11 +24,11 @@ struct underway *underway_new(struct ledger *file) {
 
         u->file = file;
         u->slots = mem_zero(UNDERWAY_MOST, sizeof *u->slots);
-        u->free = mem_alloc(UNDERWAY_MOST * sizeof *u->free);
+        u->posts = mem_alloc(UNDERWAY_MOST * sizeof *u->posts);
         u->keys = mem_alloc(UNDERWAY_MOST * sizeof *u->keys);
         for (size_t i = 0; i < UNDERWAY_MOST; i++) {
-                u->slots[i].owner = u;
-                u->free[u->free_count++] = &u->slots[UNDERWAY_MOST - 1 - i];
+                u->slots[i] = (struct post) { .owner = u, .at = i };
+                u->posts[i] = &u->slots[i];
         }
         return u;
 }
@@ -39,35 +39,41 @@ void underway_free(struct underway *u) {
         for (size_t i = 0; i < UNDERWAY_MOST; i++)
                 buffer_free(&u->slots[i].key);
         free(u->slots);
-        free(u->free);
+        free(u->posts);
         free(u->keys);
         free(u);
 }
 
 size_t underway_room(const struct underway *u) {
-        return u->free_count;
+        return UNDERWAY_MOST - u->count;
 }
 
 size_t underway_count(const struct underway *u) {
-        return UNDERWAY_MOST - u->free_count;
+        return u->count;
 }
 
 struct post *underway_add(struct underway *u, const struct key *key, unsigned records) {
-        struct post *post = u->free[--u->free_count];
+        struct post *post = u->posts[u->count++];
 
         post->key.length = 0;
         buffer_append(&post->key, key->data, key->length);
         post->waiting = records;
-        post->used = true;
         post->begun = false;
         return post;
 }
 
+static void place(struct underway *u, struct post *post, size_t at) {
+        u->posts[at] = post;
+        post->at = at;
+}
+
+/* The last one that is under way takes its place. */
 static void release(struct post *post) {
         struct underway *u = post->owner;
+        size_t at = post->at;
 
-        post->used = false;
-        u->free[u->free_count++] = post;
+        place(u, u->posts[--u->count], at);
+        place(u, post, u->count);
         u->stale = true;
 }
 
@@ -81,17 +87,14 @@ void underway_acknowledged(struct post *post) {
 }
 
 void underway_drop(struct post *post) {
-        if (post->used && !post->begun)
+        if (post->at < post->owner->count && !post->begun)
                 release(post);
 }
 
 int underway_write(struct underway *u, uint64_t now_us, struct error *e) {
-        size_t count = 0;
-
-        for (size_t i = 0; i < UNDERWAY_MOST; i++)
-                if (u->slots[i].used)
-                        u->keys[count++] = u->slots[i].key;
-        if (ledger_write(u->file, u->keys, count, e) < 0)
+        for (size_t i = 0; i < u->count; i++)
+                u->keys[i] = u->posts[i]->key;
+        if (ledger_write(u->file, u->keys, u->count, e) < 0)
                 return -1;
         u->stale = false;
         u->written_us = now_us;
@@ -101,7 +104,7 @@ int underway_write(struct underway *u, uint64_t now_us, struct error *e) {
 int underway_clear(struct underway *u, uint64_t now_us, struct error *e) {
         if (!u->stale || u->held || u->left)
                 return 0;
-        if (underway_count(u) > 0 && now_us - u->written_us < UNDERWAY_CLEAR_MS * 1000ull)
+        if (u->count > 0 && now_us - u->written_us < UNDERWAY_CLEAR_MS * 1000ull)
                 return 0;
         return underway_write(u, now_us, e);
 }
@@ -119,10 +122,9 @@ void underway_leave(struct underway *u) {
 }
 
 size_t underway_name(const struct underway *u, size_t most, struct buffer *out) {
-        size_t named = 0;
+        size_t named = u->count < most ? u->count : most;
 
-        for (size_t i = 0; i < UNDERWAY_MOST && named < most; i++)
-                if (u->slots[i].used)
-                        buffer_printf(out, "%s%.*s", named++ ? ", " : "", (int) u->slots[i].key.length, u->slots[i].key.data);
+        for (size_t i = 0; i < named; i++)
+                buffer_printf(out, "%s%.*s", i ? ", " : "", (int) u->posts[i]->key.length, u->posts[i]->key.data);
         return named;
 }

@@ -129,6 +129,21 @@ static void what_is_left_to_the_next_run_stays(void **state) {
         assert_string_equal(buffer_string(&names), "1");
 }
 
+static void what_ends_in_another_order_leaves_the_others_in_the_file(void **state) {
+        struct fixture *f = *state;
+        struct post *posts[4] = { add(f, "1"), add(f, "2"), add(f, "3"), add(f, "4") };
+
+        acknowledge(posts[1]);
+        acknowledge(posts[3]);
+        underway_drop(posts[3]);
+        assert_int_equal(underway_write(f->underway, 0, &f->e), 0);
+        assert_string_equal(in_file(), "1 3 ");
+        add(f, "5");
+        acknowledge(posts[0]);
+        assert_int_equal(underway_write(f->underway, 0, &f->e), 0);
+        assert_string_equal(in_file(), "5 3 ");
+}
+
 static void room_comes_back(void **state) {
         struct fixture *f = *state;
         struct post *post;
@@ -150,6 +165,7 @@ int main(void) {
                 WITH_FILE(a_post_that_has_begun_is_not_dropped),
                 WITH_FILE(while_held_the_file_stays_as_it_is),
                 WITH_FILE(what_is_left_to_the_next_run_stays),
+                WITH_FILE(what_ends_in_another_order_leaves_the_others_in_the_file),
                 WITH_FILE(room_comes_back),
         };
 
