@@ -25,8 +25,17 @@ ifeq ($(origin CCACHE),undefined)
 CCACHE := $(if $(filter ccache,$(CC)),,$(shell command -v ccache))
 endif
 
+# What scripts/install-deps fetched for the tests, or built where there is no package of it.
+DEPS := $(or $(PINFEED_DEPS),.deps)
+ifneq ($(wildcard $(DEPS)/librdkafka/lib/pkgconfig),)
+PKG_CONFIG := PKG_CONFIG_PATH=$(abspath $(DEPS))/librdkafka/lib/pkgconfig:$$PKG_CONFIG_PATH pkg-config
+endif
+
+# Debian and Oracle have it by this name, Fedora by the other.
+MYSQL := $(or $(shell $(PKG_CONFIG) --exists mysqlclient || { $(PKG_CONFIG) --exists libmariadb && echo libmariadb; } 2>/dev/null),mysqlclient)
+
 # pkg-config name, and the Debian package that has it (for the message when it is missing).
-LIBRARIES := rdkafka:librdkafka-dev mysqlclient:libmariadb-dev-compat jansson:libjansson-dev \
+LIBRARIES := rdkafka:librdkafka-dev $(MYSQL):libmariadb-dev-compat jansson:libjansson-dev \
              libsystemd:libsystemd-dev libcrypto:libssl-dev libcurl:libcurl4-openssl-dev expat:libexpat1-dev
 PACKAGES  := $(foreach l,$(LIBRARIES),$(firstword $(subst :, ,$(l))))
 
@@ -43,13 +52,14 @@ export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/tsan.supp
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) $(if $(C11_THREADS),-rdynamic) -pie -Wl,-z,relro,-z,now -pthread
 
 # Only what compiles asks pkg-config; `make help` and `make clean` work without any library.
-ifeq ($(filter help clean distclean demo install-deps uninstall check-layers,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter help clean distclean demo install-deps uninstall check-layers release check-release,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(foreach l,$(LIBRARIES),$(shell $(PKG_CONFIG) --exists $(firstword $(subst :, ,$(l))) 2>/dev/null || echo $(l)))
 ifneq ($(strip $(MISSING)),)
 $(foreach l,$(MISSING),$(info missing library: $(firstword $(subst :, ,$(l))); on Debian: apt-get install $(lastword $(subst :, ,$(l)))))
 $(error libraries are missing (see above); scripts/install-deps installs them all)
 endif
-LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+# What other people's headers are warned of is no concern of ours.
+LIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
 LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 endif
 
@@ -69,7 +79,7 @@ $(BUILD)/pinfeed: $(BUILD)/obj/src/main.o $(C11_THREADS) $(BUILD)/libpinfeed.a
 
 $(BUILD)/libpinfeed.a: $(OBJECTS)
 	@rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -106,9 +116,6 @@ install-systemd: $(UNITS:%=$(BUILD)/systemd/%)
 	install -D -m 644 systemd/pinfeed.sysusers $(DESTDIR)$(sysusersdir)/pinfeed.conf
 	install -D -m 644 systemd/pinfeed.catalog $(DESTDIR)$(catalogdir)/pinfeed.catalog
 
-# What scripts/install-deps fetched for the tests.
-DEPS := $(or $(PINFEED_DEPS),.deps)
-
 .PHONY: install-deps
 install-deps:                               ## Build: install what building and testing need
 	@scripts/install-deps
@@ -137,6 +144,8 @@ CONFIG_FILE := $(DESTDIR)$(sysconfdir)/pinfeed/pinfeed.conf
 .PHONY: manual
 manual: $(GENERATED)                        ## Build: build the manual, the sample configuration, completion for shells
 
+# Runs here, whatever machine is built for.
+PRINT_SETTINGS ?= $(BUILD)/print-settings
 $(BUILD)/print-settings: $(BUILD)/obj/src/print-settings.o $(BUILD)/libpinfeed.a
 	$(if $(V),,$(call say,LINK,$@))
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lm
@@ -147,8 +156,8 @@ $(BUILD)/pinfeed.conf.sample: PART = sample
 $(BUILD)/completion.bash: PART = bash
 $(BUILD)/completion.zsh: PART = zsh
 $(BUILD)/settings.txt $(BUILD)/options.txt $(BUILD)/pinfeed.conf.sample $(BUILD)/completion.bash $(BUILD)/completion.zsh: \
-  $(BUILD)/print-settings
-	$(Q)$(BUILD)/print-settings $(PART) >$@.new && mv $@.new $@
+  $(PRINT_SETTINGS)
+	$(Q)$(PRINT_SETTINGS) $(PART) >$@.new && mv $@.new $@
 
 $(BUILD)/pinfeed.8: PART = options
 $(BUILD)/pinfeed.8: $(BUILD)/options.txt
@@ -172,15 +181,14 @@ install: all manual install-systemd         ## Install: install the program, its
 	@scripts/after-install '$(DESTDIR)' '$(sysconfdir)' '$(sysusersdir)'
 
 # What was edited stays: the configuration, the password, the state.
+INSTALLED = $(bindir)/pinfeed $(mandir)/man8/pinfeed.8 $(mandir)/man5/pinfeed.conf.5 $(bashdir)/pinfeed $(zshdir)/_pinfeed \
+            $(UNITS:%=$(unitdir)/%) $(sysusersdir)/pinfeed.conf $(catalogdir)/pinfeed.catalog \
+            $(docdir)/pinfeed.conf.sample $(EXAMPLES:etc/%=$(docdir)/%)
 .PHONY: uninstall
-uninstall:                                  ## Install: remove what install put in place, but nothing that was edited
-	rm -f $(DESTDIR)$(bindir)/pinfeed $(DESTDIR)$(mandir)/man8/pinfeed.8 $(DESTDIR)$(mandir)/man5/pinfeed.conf.5
-	rm -f $(UNITS:%=$(DESTDIR)$(unitdir)/%) $(DESTDIR)$(sysusersdir)/pinfeed.conf
-	rm -f $(DESTDIR)$(catalogdir)/pinfeed.catalog $(DESTDIR)$(bashdir)/pinfeed $(DESTDIR)$(zshdir)/_pinfeed
-	@if cmp -s $(CONFIG_FILE) $(DESTDIR)$(docdir)/pinfeed.conf.sample; then rm -f $(CONFIG_FILE); fi
-	rm -rf $(DESTDIR)$(docdir)
-	@rmdir $(DESTDIR)$(sysconfdir)/pinfeed/aws $(DESTDIR)$(sysconfdir)/pinfeed 2>/dev/null || \
-	  echo 'What is in $(DESTDIR)$(sysconfdir)/pinfeed stays, and so does the state in /var/lib/pinfeed.'
+uninstall:                                  ## Install: stop it, remove what install put in place, but nothing that was edited
+	@printf '%s\n' $(INSTALLED) | scripts/uninstall '$(DESTDIR)' '$(sysconfdir)' '$(docdir)/pinfeed.conf.sample'
+
+include scripts/release/release.mk
 
 .PHONY: clean
 clean:                                      ## Build: remove what was built

@@ -98,6 +98,13 @@ static int run(const struct options *o, struct service *s, struct error *e) {
         return r;
 }
 
+static void print_version(void) {
+        puts("pinfeed " PINFEED_VERSION "\nwith:");
+        producer_print_libraries(stdout);
+        table_print_libraries(stdout);
+        aws_print_libraries(stdout);
+}
+
 /* Says why, and what the process ends with. */
 static int conclude(struct service *s, const struct error *e) {
         if (e->class == ERROR_STOPPED) {
@@ -117,12 +124,13 @@ int main(int argc, char **argv) {
 
         /* Secrets are in this process's memory: no core dump, no ptrace by others of the same user. */
         prctl(PR_SET_DUMPABLE, 0);
+        aws_find_certificates();
         service = service_new();
         r = options_parse(argc, argv, &options, &e);
         if (r == 0 && options.job == JOB_HELP)
                 options_print_help(stdout);
         else if (r == 0 && options.job == JOB_VERSION)
-                puts("pinfeed " PINFEED_VERSION);
+                print_version();
         else if (r == 0)
                 r = run(&options, service, &e);
         if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))

@@ -5,6 +5,8 @@
 #ifndef PINFEED_AWS_H
 #define PINFEED_AWS_H
 
+#include <stdio.h>
+
 #include "base.h"
 
 /* ---- the parts, each testable on its own -------------------------------------------------------------------------- */
@@ -40,6 +42,13 @@ struct aws_status {
         uint64_t tokens;                /* signed so far */
         struct error last_error;        /* of the last failure */
 };
+
+/* Prints the room's libraries, one to a line: name and version. */
+void aws_print_libraries(FILE *f);
+
+/* For a program that brings an OpenSSL of its own, which knows no place of this machine: sets SSL_CERT_FILE to the
+ * machine's certificates, unless it or SSL_CERT_DIR is set. OpenSSL reads it, whichever library calls. Before any thread. */
+void aws_find_certificates(void);
 
 /* Before root becomes somebody else: file_keep for the files that the environment names, or that lie in ~/.aws. */
 void aws_keep_files(void);

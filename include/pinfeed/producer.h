@@ -9,6 +9,8 @@
 #ifndef PINFEED_PRODUCER_H
 #define PINFEED_PRODUCER_H
 
+#include <stdio.h>
+
 #include "base.h"
 
 struct producer;
@@ -156,5 +158,8 @@ int producer_group_members(struct producer *p, const char *group, int timeout_ms
 /* Records (and transaction markers) between the first and the last offset of all partitions of a topic. */
 int producer_topic_extent(struct producer *p, const struct producer_topic *t, int timeout_ms, uint64_t *ret,
                           struct error *e);
+
+/* Prints the room's libraries, one to a line: name and version. */
+void producer_print_libraries(FILE *f);
 
 #endif

@@ -14,6 +14,8 @@
 #ifndef PINFEED_TABLE_H
 #define PINFEED_TABLE_H
 
+#include <stdio.h>
+
 #include "base.h"
 
 struct database;
@@ -154,5 +156,8 @@ bool table_reader_close(struct table_reader *r);
 
 /* The same bytes; of keys that were read from one column, just those are the same key. */
 bool key_equal(const struct key *a, const struct key *b);
+
+/* Prints the room's library, in one line: name and version. */
+void table_print_libraries(FILE *f);
 
 #endif

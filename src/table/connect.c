@@ -204,3 +204,13 @@ int database_ask(struct database *db, size_t cells, struct table_reader **ret, s
         *ret = &db->reader;
         return 0;
 }
+
+#ifdef MARIADB_PACKAGE_VERSION
+#define LIBRARY "MariaDB Connector/C"
+#else
+#define LIBRARY "libmysqlclient"
+#endif
+
+void table_print_libraries(FILE *f) {
+        fprintf(f, LIBRARY " %s\n", mysql_get_client_info());
+}

@@ -19,12 +19,12 @@ from rig.process import die_with_parent, reset_signals, wait_until
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 
-# $1: an empty directory; $2: files to lay over ours.
+# $1: an empty directory; $2: files to lay over those of $3.
 _BOOT = """
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=$3,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cp -a "$2"/* "$1/root/"
 exec systemd-nspawn --quiet --directory="$1/root" --keep-unit --register=no --link-journal=no --private-network \\
         --console=pipe --boot systemd.unit=basic.target
@@ -49,10 +49,11 @@ def _children(pid):
 
 
 class Machine:
-    """`files`: a directory whose contents are laid over the root before the boot (what `make install` made)."""
+    """`files`: a directory whose contents are laid over the root before the boot (what `make install` made).
+    `root`: this machine's, or that of another system."""
 
-    def __init__(self, files):
-        self.files = files
+    def __init__(self, files, root="/"):
+        self.files, self.root = files, root
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -66,7 +67,7 @@ class Machine:
         mountpoint.mkdir()
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "sh", "-c", _BOOT, "boot", mountpoint, self.files],
+             "sh", "-c", _BOOT, "boot", mountpoint, self.files, self.root],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
             preexec_fn=lambda parent=os.getpid(): die_with_parent(parent))
         try:
