@@ -14,6 +14,10 @@ struct json_plan;
 struct json_plan *json_plan_new(const struct column *columns, size_t count);
 void json_plan_free(struct json_plan *plan);
 
+/* Encoding stops once a row's object is longer than this, and leaves it cut: for a caller to whom such a row is too large
+ * anyway. No limit until then. */
+void json_plan_limit(struct json_plan *plan, size_t most_bytes);
+
 /* Appends the row as one object without white space: {"index":1,"title":"…"}. Text comes out as valid UTF-8
  * (RFC 8259), whatever came in: a byte sequence that isn't UTF-8 becomes U+FFFD. */
 void json_encode_row(const struct json_plan *plan, const struct row *row, struct buffer *out);

@@ -64,6 +64,8 @@ void producer_find_problems(const struct producer_settings *settings, struct err
 
 /* Whether these properties, with pinfeed's defaults, authenticate by token. */
 bool producer_wants_token(const struct producer_property *properties, size_t count);
+/* How large a record can be with these properties: message.max.bytes. */
+size_t producer_message_max_bytes(const struct producer_property *properties, size_t count);
 /* The value of bootstrap.servers, or NULL. */
 const char *producer_bootstrap(const struct producer_property *properties, size_t count);
 

@@ -63,6 +63,8 @@ struct table_spec {
         const char *key;                /* the key column */
         const char *columns;            /* comma-separated list, or NULL for all of them in table order */
         const char *where;              /* an SQL condition that every row must meet, or NULL */
+        size_t cell_max_bytes;          /* the server cuts longer texts and blobs (not the key) to somewhat more than that:
+                                         * at least a byte, at most four times as much. 0: no limit */
 };
 
 /* How keys are ordered and compared. */

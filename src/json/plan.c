@@ -17,7 +17,7 @@ struct step {
 
 struct json_plan {
         struct buffer prefixes;         /* {"index": ,"title":" … one behind the other, and a block's worth of zeros */
-        size_t count;
+        size_t count, most_bytes;
         struct step steps[];
 };
 
@@ -25,6 +25,7 @@ struct json_plan *json_plan_new(const struct column *columns, size_t count) {
         struct json_plan *plan = mem_zero(1, sizeof *plan + count * sizeof *plan->steps);
 
         plan->count = count;
+        plan->most_bytes = SIZE_MAX;
         for (size_t i = 0; i < count; i++) {
                 bool is_text = columns[i].kind == COLUMN_TEXT || columns[i].kind == COLUMN_DATETIME;
                 size_t start = plan->prefixes.length;
@@ -41,6 +42,10 @@ struct json_plan *json_plan_new(const struct column *columns, size_t count) {
         }
         buffer_append(&plan->prefixes, (const char[PREFIX_BLOCK]) {}, PREFIX_BLOCK);
         return plan;
+}
+
+void json_plan_limit(struct json_plan *plan, size_t most_bytes) {
+        plan->most_bytes = most_bytes;
 }
 
 void json_plan_free(struct json_plan *plan) {
@@ -104,6 +109,8 @@ static void encode_cell(const struct json_plan *plan, const struct step *step, c
 }
 
 void json_encode_row(const struct json_plan *plan, const struct row *row, struct buffer *out) {
+        size_t start = out->length;
+
         if (plan->count == 0)
                 buffer_append(out, "{", 1);
         for (size_t i = 0; i < plan->count; i++) {
@@ -113,8 +120,11 @@ void json_encode_row(const struct json_plan *plan, const struct row *row, struct
                         encode_null(plan, step, out);
                 else if (step->is_text && row->lengths[i] <= SHORT_TEXT)
                         encode_short_text(plan, step, row->cells[i], row->lengths[i], out);
-                else
+                else {
                         encode_cell(plan, step, row->cells[i], row->lengths[i], out);
+                        if (out->length - start > plan->most_bytes)
+                                return;
+                }
         }
         buffer_append(out, "}", 1);
 }

@@ -234,6 +234,12 @@ bool producer_wants_token(const struct producer_property *properties, size_t cou
                && (!method || !property_equal(method, "oidc"));
 }
 
+size_t producer_message_max_bytes(const struct producer_property *properties, size_t count) {
+        const char *set = property_value(properties, count, "message.max.bytes");
+
+        return set ? strtoul(set, NULL, 10) : 1000000;  /* librdkafka's own default */
+}
+
 const char *producer_bootstrap(const struct producer_property *properties, size_t count) {
         return property_value(properties, count, "bootstrap.servers");
 }

@@ -2,9 +2,10 @@
 #include "pinfeed/session.h"
 
 int stream_describe(struct stream *st, struct connection *c, struct error *e) {
+        size_t most_bytes = producer_message_max_bytes(c->session->properties, c->session->config->kafka_count);
         const struct table_spec spec = {
                 .name = st->config->table, .key = st->config->key, .columns = st->config->columns,
-                .where = st->config->where,
+                .where = st->config->where, .cell_max_bytes = most_bytes,
         };
         const struct table_facts *facts;
 
@@ -15,6 +16,7 @@ int stream_describe(struct stream *st, struct connection *c, struct error *e) {
         facts = table_facts(st->table);
         json_plan_free(st->plan);
         st->plan = json_plan_new(facts->columns, facts->column_count);
+        json_plan_limit(st->plan, most_bytes);
         return 0;
 }
 

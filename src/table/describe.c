@@ -66,15 +66,37 @@ static int choose_columns(struct table *t, const struct server_table *s, const s
         return 0;
 }
 
-static void build_select_list(struct table *t, const char *key) {
+/* Whether a type has no limit worth the name. */
+static bool is_endless(const char *type) {
+        static const char *const words[] = { "mediumtext", "longtext", "json", "mediumblob", "longblob" };
+
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (strcmp(type_find(type)->word, words[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* One such cell must not fill the memory; what is cut is still too long to be sent. */
+static void select_column(struct buffer *list, const struct server_table *s, const char *name, size_t most_bytes) {
+        const struct server_column *column = catalog_column(s, name, strlen(name));
+        bool cut = most_bytes > 0 && column && is_endless(column->type);
+
+        buffer_append_string(list, cut ? "LEFT(" : "");
+        query_identifier(list, name);
+        if (cut)
+                buffer_printf(list, ", %zu)", most_bytes + 1);
+}
+
+static void build_select_list(struct table *t, const struct server_table *s, const struct table_spec *spec,
+                              const char *key) {
         _cleanup_buffer_ struct buffer list = {};
 
         t->facts.key_column = SIZE_MAX;
         for (size_t i = 0; i < t->facts.column_count; i++) {
                 buffer_append_string(&list, i ? "," : "");
-                query_identifier(&list, t->columns[i].name);
                 if (strcmp(t->columns[i].name, key) == 0)
                         t->facts.key_column = i;
+                select_column(&list, s, t->columns[i].name, t->facts.key_column == i ? 0 : spec->cell_max_bytes);
         }
         if (t->facts.key_column == SIZE_MAX)
                 buffer_printf(&list, "%s%s", list.length ? "," : "", t->quoted_key);
@@ -167,7 +189,7 @@ static int describe(struct database *db, const struct table_spec *spec, struct s
         t->where = spec->where && *spec->where ? mem_copy_string(spec->where) : NULL;
         if (choose_columns(t, s, spec, e) < 0 || table_choose_key(t, key, e) < 0)
                 return -1;
-        build_select_list(t, key->name);
+        build_select_list(t, s, spec, key->name);
         table_choose_order(t, s, key);
         take_fingerprint(db, t, s, spec);
         t->facts.columns = t->columns;

@@ -659,6 +659,30 @@ static char *common_keys(struct database *db, struct table *const *tables, size_
         return text;
 }
 
+static void the_server_cuts_what_is_too_long_to_be_taken(void **state) {
+        struct database *db = open_database(10000);
+        struct table_reader *r;
+        struct error e;
+        struct table *t;
+        struct row row;
+        struct key key;
+
+        (void) state;
+        admin_create("huge", "(k INT PRIMARY KEY, a LONGTEXT, b MEDIUMBLOB, c TEXT, d LONGTEXT)");
+        admin_run("INSERT INTO huge VALUES (1, REPEAT('東', 5000), REPEAT('x', 5000), REPEAT('y', 5000), 'short')");
+        t = describe(db, &(struct table_spec) { .name = "huge", .key = "k", .cell_max_bytes = 1000 });
+        assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
+        assert_int_equal(table_next(r, &row, &key, &e), TABLE_ROW);
+        assert_int_equal(row.lengths[1], 3003);         /* 1,001 characters: too long in any case */
+        assert_int_equal(row.lengths[2], 1001);
+        assert_int_equal(row.lengths[3], 5000);         /* a TEXT has a limit of its own */
+        assert_int_equal(row.lengths[4], 5);
+        assert_int_equal(table_next(r, &row, &key, &e), TABLE_END);
+        table_reader_close(r);
+        table_free(t);
+        database_close(db);
+}
+
 static void common_keys_are_those_of_all_tables_once_and_in_order(void **state) {
         static const struct {
                 const char *a, *b, *c, *expected, *first_two;
@@ -877,6 +901,7 @@ int main(void) {
                 cmocka_unit_test(indexes_that_do_not_order_the_key_do_not_count),
                 cmocka_unit_test(rows_of_equal_keys_keep_their_order),
                 cmocka_unit_test(fetch_yields_the_rows_of_the_keys_and_no_others),
+                cmocka_unit_test(the_server_cuts_what_is_too_long_to_be_taken),
                 cmocka_unit_test(common_keys_are_those_of_all_tables_once_and_in_order),
                 cmocka_unit_test(common_keys_respect_each_where_and_the_same_table_twice),
                 cmocka_unit_test(common_keys_of_large_tables_come_at_once),

@@ -246,6 +246,30 @@ static void another_parser_reads_back_the_same_text(void **state) {
         buffer_free(&json);
 }
 
+static void encoding_stops_where_a_row_is_too_large_anyway(void **state) {
+        enum { CELL = 100000, CELLS = 20, LIMIT = 50000 };
+        const struct column column = { .name = (char *) (uintptr_t) "c", .kind = COLUMN_TEXT };
+        _cleanup_free_ char *cell = mem_alloc(CELL);
+        _cleanup_buffer_ struct buffer b = {};
+        struct column columns[CELLS];
+        const char *cells[CELLS];
+        unsigned long lengths[CELLS];
+        struct json_plan *plan;
+
+        (void) state;
+        memset(cell, 1, CELL);          /* each byte becomes six */
+        for (size_t i = 0; i < CELLS; i++) {
+                columns[i] = column;
+                cells[i] = cell;
+                lengths[i] = CELL;
+        }
+        plan = json_plan_new(columns, CELLS);
+        json_plan_limit(plan, LIMIT);
+        json_encode_row(plan, &(struct row) { cells, lengths }, &b);
+        assert_in_range(b.length, LIMIT + 1, LIMIT + 6 * CELL + 100);
+        json_plan_free(plan);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(text_escapes_what_json_wants_escaped_and_nothing_else),
@@ -256,6 +280,7 @@ int main(void) {
                 cmocka_unit_test(floats_always_have_a_fraction_or_an_exponent),
                 cmocka_unit_test(what_is_no_number_becomes_a_string_rather_than_broken_json),
                 cmocka_unit_test(bits_are_unsigned_integers_and_bytes_are_base64),
+                cmocka_unit_test(encoding_stops_where_a_row_is_too_large_anyway),
                 cmocka_unit_test(row_is_one_object_in_column_order_with_nulls),
                 cmocka_unit_test(rows_of_any_width_are_whole),
                 cmocka_unit_test(another_parser_reads_back_the_same_text),
