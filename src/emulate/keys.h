@@ -8,7 +8,7 @@
 struct key_list {
         struct buffer bytes;
         size_t *ends;
-        uint32_t *sorted;               /* places in the list, by key; key_list_sort makes it, the next change ends it */
+        uint32_t *sorted;               /* places in the list, by key: from key_list_sort to the next change */
         size_t count, capacity;
 };
 

@@ -76,8 +76,8 @@ static int failed(const char *doing, const char *path, struct error *e) {
         bool passing = errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO;
 
         error_set(e, passing ? ERROR_FAILED : ERROR_REFUSED, "%s %s: %s", doing, path, strerror(errno));
-        return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory that "
-                             "it may write, with some space left.");
+        return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory "
+                             "that it may write, with some space left.");
 }
 
 static int lock_file(struct ledger *f, const char *lock_path, struct error *e) {
@@ -99,8 +99,8 @@ static int load(struct ledger *f, struct error *e) {
                 failed("can't read", f->path, e);
         if (r == 0 && ledger_parse(bytes.data, bytes.length, &f->left, &f->left_count) < 0) {
                 r = error_set(e, ERROR_REFUSED, "%s is not a list of posts under way", f->path);
-                error_hint(e, "Look what it is and move it away; if pinfeed wrote it, the posts that were under way may be "
-                              "missing in some of the topics.");
+                error_hint(e, "Look what it is and move it away; if pinfeed wrote it, the posts that were under way "
+                              "may be missing in some of the topics.");
         }
         return missing ? 0 : r;
 }
@@ -137,8 +137,8 @@ size_t ledger_left(const struct ledger *f, const struct buffer **ret_keys) {
         return f->left_count;
 }
 
-/* Cheap, as a post a second ends with it, and it can't fail for want of space. Not waited for: a power cut may bring the
- * keys back, and their posts are sent once more. */
+/* Cheap, as a post a second ends with it, and it can't fail for want of space. Not waited for: a power cut may bring
+ * the keys back, and their posts are sent once more. */
 static int remove_file(struct ledger *f, struct error *e) {
         if (!f->empty && unlink(f->path) < 0 && errno != ENOENT)
                 return failed("can't remove", f->path, e);

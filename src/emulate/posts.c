@@ -20,8 +20,9 @@ static void store_free(struct store *s) {
 static int refuse_unindexed(const struct stream *st, struct error *e) {
         error_set(e, ERROR_REFUSED, "table %s has no index that begins with %s and more than %d rows",
                   st->config->table, st->config->key, POSTS_MEMORY_ROWS);
-        return error_hint(e, "Type this once in MySQL: CREATE INDEX pinfeed_key ON `%s` (`%s`); (a text column needs a length "
-                             "behind its name, such as `%s`(64)). Smaller tables without one are held in memory.",
+        return error_hint(e, "Type this once in MySQL: CREATE INDEX pinfeed_key ON `%s` (`%s`); (a text column needs a "
+                             "length behind its name, such as `%s`(64)). Smaller tables without one are held in "
+                             "memory.",
                           st->config->table, st->config->key, st->config->key);
 }
 

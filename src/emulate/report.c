@@ -29,7 +29,8 @@ static void report_left_out(struct emulate *m) {
         m->reported.too_large = now;
         if (now > 1 && more > 0)
                 service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                            "%llu times a post was drawn and left out: a record of it is larger than [kafka] message.max.bytes",
+                            "%llu times a post was drawn and left out: a record of it is larger than [kafka] "
+                            "message.max.bytes",
                             (unsigned long long) more);
 }
 
@@ -42,13 +43,13 @@ static void report(struct emulate *m) {
 
         read_posts(m, topics, &posts);
         if (!worker_stopping(m->connection.worker))
-                session_does(&m->session, "Sends %g posts a second: %llu so far, %.1f/s lately", m->config->emulate_rate,
-                             (unsigned long long) posts.delivered,
+                session_does(&m->session, "Sends %g posts a second: %llu so far, %.1f/s lately",
+                             m->config->emulate_rate, (unsigned long long) posts.delivered,
                              seconds > 0 ? (double) (posts.delivered - last->posts.delivered) / seconds : 0);
         service_log_posts(m->session.service, &last->posts, &posts, seconds, (now_us - last->since_us) / 1000000);
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
-                service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported, &topics[i],
-                                       seconds);
+                service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported,
+                                       &topics[i], seconds);
                 m->streams[i].reported = topics[i];
         }
         last->posts = posts;

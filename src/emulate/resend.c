@@ -13,7 +13,8 @@ static void lose(struct resend *s, const struct key *key, const struct stream *t
                 return;
         buffer_printf(&s->why, "%s%.*s (", s->lost > 1 ? ", " : "", (int) key->length, key->data);
         if (too_large)
-                buffer_printf(&s->why, "too large: its record for %s has %zu bytes, more than [kafka] message.max.bytes allows)",
+                buffer_printf(&s->why, "too large: its record for %s has %zu bytes, more than [kafka] "
+                              "message.max.bytes allows)",
                               too_large->config->topic, bytes);
         else
                 buffer_append_string(&s->why, "no row in all three tables any more)");
@@ -53,10 +54,10 @@ static void say(struct emulate *m, struct resend *s, size_t count) {
                             s->sent == 1 ? "" : "s", s->sent == 1 ? "was" : "were");
         if (s->lost > 0)
                 service_log(m->session.service, SERVICE_WARNING, MESSAGE_RESENT, NULL, 0,
-                            "%zu of %zu posts that were under way when the last run ended can't be sent again, and may be in "
-                            "some of the topics %s, %s and %s only: %s%s", s->lost, count, m->streams[0].config->topic,
-                            m->streams[1].config->topic, m->streams[2].config->topic, buffer_string(&s->why),
-                            s->lost > MOST_NAMED ? ", ..." : "");
+                            "%zu of %zu posts that were under way when the last run ended can't be sent again and may "
+                            "be in some of the topics %s, %s and %s only: %s%s",
+                            s->lost, count, m->streams[0].config->topic, m->streams[1].config->topic,
+                            m->streams[2].config->topic, buffer_string(&s->why), s->lost > MOST_NAMED ? ", ..." : "");
 }
 
 int emulate_resend(struct emulate *m, struct error *e) {

@@ -71,8 +71,8 @@ void emulate_batch_clear(struct emulate *m);
 void emulate_batch_add(struct emulate *m, const struct key *key, const struct post_rows *rows);
 /* The batch is under way from now on: what it takes is written down before it is sent. */
 void emulate_batch_take(struct emulate *m);
-/* All three records of one post of the batch, whether or not a stop is asked for; ERROR_STOPPED when its time is up, and
- * then the post stays in the file. */
+/* All three records of one post of the batch, whether or not a stop is asked for; ERROR_STOPPED when its time is up,
+ * and then the post stays in the file. */
 int emulate_send_post(struct emulate *m, size_t i, struct error *e);
 /* Draws a batch of posts and sends each at its moment. */
 int emulate_batch(struct emulate *m, struct error *e);

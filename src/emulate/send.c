@@ -16,19 +16,20 @@ int emulate_serve(struct emulate *m, int timeout_ms, struct error *e) {
 }
 
 /* Waits while librdkafka's queue is full; on stop not longer than what is under way may take. */
-static int send_record(struct emulate *m, struct stream *st, const struct key *key, struct post *post, const char *value,
-                       size_t length, struct error *e) {
+static int send_record(struct emulate *m, struct stream *st, const struct key *key, struct post *post,
+                       const char *value, size_t length, struct error *e) {
         int r;
 
-        while ((r = producer_send(m->connection.producer, st->topic, key->data, key->length, value, length, post, e)) == 1) {
+        while ((r = producer_send(m->connection.producer, st->topic, key->data, key->length, value, length, post,
+                                  e)) == 1) {
                 if (worker_left_ms(m->connection.worker) == 0)
                         return error_stopped(e);
                 if (emulate_serve(m, 50, e) < 0)
                         return -1;
         }
         if (r == 2)
-                return error_set(e, ERROR_FAILED, "a record of post %.*s is larger than librdkafka takes", (int) key->length,
-                                 key->data);
+                return error_set(e, ERROR_FAILED, "a record of post %.*s is larger than librdkafka takes",
+                                 (int) key->length, key->data);
         return r;
 }
 
@@ -125,8 +126,8 @@ static void leave_out(struct emulate *m, const struct key *key, const struct str
         if (atomic_fetch_add(&m->too_large, 1) > 0)
                 return;
         service_log(m->session.service, SERVICE_WARNING, MESSAGE_NOTE, NULL, 0,
-                    "post %.*s is not sent: its record for %s has %zu bytes, more than [kafka] message.max.bytes allows. "
-                    "Raise it, and the topic's max.message.bytes; until then such posts are left out.",
+                    "post %.*s is not sent: its record for %s has %zu bytes, more than [kafka] message.max.bytes "
+                    "allows. Raise it, and the topic's max.message.bytes; until then such posts are left out.",
                     (int) key->length, key->data, st->config->topic, bytes);
 }
 

@@ -100,12 +100,12 @@ static int read_list(const struct survey *s, struct error *e) {
 }
 
 static int refuse_large(const struct survey *s, bool numbers, struct error *e) {
-        error_set(e, ERROR_REFUSED, numbers ? "the keys of table %s lie too far apart to draw from them, and there are more "
-                                              "than %d"
+        error_set(e, ERROR_REFUSED, numbers ? "the keys of table %s lie too far apart to draw from them, and there are "
+                                              "more than %d"
                                             : "the key of table %s is no integer, and there are more than %d posts",
                   s->streams[0].config->table, LIST_KEYS);
-        return error_hint(e, "Set the stream's key to an integer column that counts the rows, or a `where` that leaves fewer "
-                             "of them.");
+        return error_hint(e, "Set the stream's key to an integer column that counts the rows, or a `where` that leaves "
+                             "fewer of them.");
 }
 
 /* ---- which way ---- */

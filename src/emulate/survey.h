@@ -5,8 +5,9 @@
 #include "draw.h"
 #include "posts.h"
 
-/* Fills the pool of `d`, whose other members are set. ERROR_REFUSED when there is no post, or there are too many keys of
- * a kind that only a list could hold; class ERROR_UNREACHABLE: the connection broke, open a new one and call again. */
+/* Fills the pool of `d`, whose other members are set. ERROR_REFUSED when there is no post, or there are too many keys
+ * of a kind that only a list could hold; class ERROR_UNREACHABLE: the connection broke, open a new one and call
+ * again. */
 int survey_pool(struct stream *streams, struct connection *c, struct posts *posts, struct draw *d, struct error *e);
 
 /* Looks again how far the numbers go, so that rows that were added are drawn, too. Does nothing for a list. */

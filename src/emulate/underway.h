@@ -30,8 +30,8 @@ void underway_drop(struct post *post);                          /* it is not sen
 
 /* Writes the file. `now_us`: monotonic. */
 int underway_write(struct underway *u, uint64_t now_us, struct error *e);
-/* Clears what was acknowledged from the file: at once when nothing else is under way, else together with what comes next,
- * or when it is UNDERWAY_CLEAR_MS old. */
+/* Clears what was acknowledged from the file: at once when nothing else is under way, else together with what comes
+ * next, or when it is UNDERWAY_CLEAR_MS old. */
 int underway_clear(struct underway *u, uint64_t now_us, struct error *e);
 /* While held, the file stays as the earlier run left it. */
 void underway_hold(struct underway *u, bool hold);

@@ -63,7 +63,8 @@ void service_log_posts(struct service *s, const struct tally_snapshot *earlier, 
                 snprintf(acknowledged, sizeof acknowledged, ", ack p50 %s p99 %s",
                          format_latency(tally_latency_ms(earlier, now, 0.5), words[0], sizeof words[0]),
                          format_latency(tally_latency_ms(earlier, now, 0.99), words[1], sizeof words[1]));
-        service_log(s, SERVICE_INFO, MESSAGE_POSTS, NULL, 0, "posts %s (+%s, %.1f/s), %s%s, %s failed, %s waiting, up %s",
+        service_log(s, SERVICE_INFO, MESSAGE_POSTS, NULL, 0,
+                    "posts %s (+%s, %.1f/s), %s%s, %s failed, %s waiting, up %s",
                     format_count(now->delivered, counts[0], sizeof counts[0]),
                     format_count(fresh, counts[1], sizeof counts[1]), seconds > 0 ? (double) fresh / seconds : 0,
                     format_bytes(now->bytes, words[2], sizeof words[2]), acknowledged,
@@ -98,8 +99,10 @@ void service_log_statistics(struct service *s, const char *topic, const struct t
         snprintf(latency[1], sizeof latency[1], "%.3f", p99);
         if (fresh)
                 snprintf(tail, sizeof tail, ", latency p50 %s p99 %s",
-                         format_latency(p50, words[0], sizeof words[0]), format_latency(p99, words[1], sizeof words[1]));
+                         format_latency(p50, words[0], sizeof words[0]),
+                         format_latency(p99, words[1], sizeof words[1]));
         service_log(s, SERVICE_INFO, MESSAGE_STATISTICS, fields, fresh ? 7 : 5,
                     "%s: %s delivered, %s failed, %s in flight, %.1f/s, %s%s", topic, counts[0], counts[1], counts[2],
-                    seconds > 0 ? (double) fresh / seconds : 0, format_bytes(now->bytes, words[2], sizeof words[2]), tail);
+                    seconds > 0 ? (double) fresh / seconds : 0, format_bytes(now->bytes, words[2], sizeof words[2]),
+                    tail);
 }

@@ -89,7 +89,8 @@ static void pauses_are_on_average_one_by_the_rate(void **state) {
 
 static void numbers_come_from_the_whole_range_and_from_nowhere_else(void **state) {
         static const struct { __int128 least, greatest; } ranges[] = {
-                { 0, 0 }, { -3, 3 }, { INT64_MIN, INT64_MAX }, { 0, UINT64_MAX }, { (__int128) UINT64_MAX - 2, UINT64_MAX },
+                { 0, 0 }, { -3, 3 }, { INT64_MIN, INT64_MAX }, { 0, UINT64_MAX },
+                { (__int128) UINT64_MAX - 2, UINT64_MAX },
         };
 
         (void) state;
@@ -106,7 +107,8 @@ static void numbers_come_from_the_whole_range_and_from_nowhere_else(void **state
                         __int128 number;
 
                         memcpy(text, key->data, key->length);
-                        number = *text == '-' ? (__int128) strtoll(text, NULL, 10) : (__int128) strtoull(text, NULL, 10);
+                        number = *text == '-' ? (__int128) strtoll(text, NULL, 10)
+                                              : (__int128) strtoull(text, NULL, 10);
                         assert_true(number >= ranges[i].least && number <= ranges[i].greatest);
                         first |= number - ranges[i].least <= span / 8;
                         last |= ranges[i].greatest - number <= span / 8;
@@ -118,7 +120,8 @@ static void numbers_come_from_the_whole_range_and_from_nowhere_else(void **state
 
 static void more_numbers_are_tried_the_rarer_posts_are(void **state) {
         static const struct { double hit_share; size_t wanted, tried; } cases[] = {
-                { 1, 10, 10 }, { 0.5, 10, 28 }, { 0.01, 10, 1204 }, { 0.0002, 500, DRAW_AT_ONCE }, { 0, 1, DRAW_AT_ONCE },
+                { 1, 10, 10 }, { 0.5, 10, 28 }, { 0.01, 10, 1204 }, { 0.0002, 500, DRAW_AT_ONCE },
+                { 0, 1, DRAW_AT_ONCE },
         };
 
         (void) state;

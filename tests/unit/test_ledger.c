@@ -162,8 +162,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(ledger_gives_back_any_bytes, make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_is_cleared, make_directory, remove_directory),
-                cmocka_unit_test_setup_teardown(ledger_is_not_opened_on_a_full_disk_and_keeps_what_it_holds, make_directory,
-                                                remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_is_not_opened_on_a_full_disk_and_keeps_what_it_holds,
+                                                make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_of_one_user_id_is_one_daemons, make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_does_not_touch_what_it_does_not_know, make_directory,
                                                 remove_directory),
