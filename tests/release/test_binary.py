@@ -102,9 +102,10 @@ shift 2
 mkdir -p "$TMPDIR/etc" "$TMPDIR/upper" "$TMPDIR/work"
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$TMPDIR/upper,workdir=$TMPDIR/work" "$TMPDIR/etc"
 rm -rf "$TMPDIR/etc/ssl" "$TMPDIR/etc/pki"
-mkdir -p "$TMPDIR/etc/ssl" "$TMPDIR/etc${place%/*}"
+inside=$TMPDIR${place}
+mkdir -p "$TMPDIR/etc/ssl" "${inside%/*}"
+cp "$bundle" "$inside"
 mount --rbind "$TMPDIR/etc" /etc
-cp "$bundle" "/etc${place#/etc}"
 mount -t tmpfs tmpfs /usr/lib/ssl
 exec "$@"
 """
