@@ -34,6 +34,7 @@ enum error_class {
 
 struct error {
         enum error_class class;
+        bool vain;              /* ERROR_UNREACHABLE, and waiting won't help unless something is changed: only a daemon waits */
         char what[1536];        /* what failed and why, in the other side's words; one line, no final period */
         char hint[1024];        /* what to do next: whole sentences; "" when there is nothing to add */
 };
@@ -257,6 +258,8 @@ struct timespec clock_timespec(uint64_t monotonic_us);
 int clock_left_ms(uint64_t until_us, int most_ms);
 /* `YYYY-MM-DDTHH:MM:SSZ`, 20 characters for the years 0 to 9999; safe past 2038. */
 void clock_format_utc(int64_t epoch_s, char ret[static 32]);
+/* "12 s", "3 min 05 s", "2 h 40 min"; whole minutes and hours without the rest. */
+void clock_format_duration(uint64_t seconds, char ret[static 32]);
 
 /* ---- random: CPython's generator, so that a seed repeats what the old emulator sent ------------------------------ */
 

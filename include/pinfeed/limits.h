@@ -35,6 +35,9 @@ enum {
         LIMIT_COMMIT_MS = 60000,
         LIMIT_NO_ROOM_MS = 60000,               /* how long Kafka may take no record of a replay */
         LIMIT_PATIENCE_MS = 20000,              /* how long a job that is no daemon tries to reach somebody */
+        LIMIT_BRIEF_MS = 5000,                  /* the same for --check, which reports instead */
+        LIMIT_SAY_MS = 1500,                    /* a wait that lasts for longer says what for ... */
+        LIMIT_SAY_AGAIN_S = 3600,               /* ... and, after 1 and 10 minutes, once in this time */
         LIMIT_PAUSE_MS = 3000,                  /* the longest pause between two tries */
         LIMIT_TOKEN_MS = 28000,                 /* all of one search for credentials; a stop ends it at once */
 };

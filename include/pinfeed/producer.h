@@ -24,8 +24,11 @@ typedef int (*producer_token_fn)(void *arg, char **ret_token, int64_t *ret_expir
  * record was acknowledged. Runs on the worker's thread; must not call the producer. */
 typedef void (*producer_report_fn)(void *arg, void *tag, const char *reason);
 
-/* A line for people about the connection: severity as in syslog (4 warning, 5 notice, 7 debug). Any thread. */
-typedef void (*producer_log_fn)(void *arg, int severity, const char *line);
+/* A line for people about the connection, in all detail. Any thread. */
+typedef void (*producer_log_fn)(void *arg, const char *line);
+
+/* Acknowledgements stay away: since when and why; once a second, on the worker's thread. NULL: they are back. */
+typedef void (*producer_quiet_fn)(void *arg, uint64_t since_us, const struct error *why);
 
 /* Called at least once a second during every call that can wait, on the worker's thread: says that the worker is alive.
  * Returns INT_MAX, or, when a stop was asked for, how many milliseconds are left for delivering. */
@@ -47,6 +50,8 @@ struct producer_settings {
         void *report_arg;
         producer_log_fn log;            /* may be NULL */
         void *log_arg;
+        producer_quiet_fn quiet;        /* may be NULL */
+        void *quiet_arg;
         producer_alive_fn alive;        /* may be NULL */
         void *alive_arg;
         /* Words for errors about refused access: "credentials from …, region us-east-1 (from …)"; "" if unknown. Called
@@ -80,7 +85,7 @@ int producer_destroy(struct producer *p, struct error *e);
 bool producer_stuck(const struct producer *p);
 
 /* Waits up to `timeout_ms` for a broker that lets us in. ERROR_REFUSED: the broker refused us, or the token function
- * did; ERROR_UNREACHABLE: nobody answered, with the last reason. Call again to wait longer. */
+ * did; ERROR_UNREACHABLE: nobody answered, with the last reason. Call again to wait longer, unless that is vain. */
 int producer_connect(struct producer *p, int timeout_ms, struct error *e);
 
 /* Asks for a topic that must exist and that we may describe; may be repeated. ERROR_REFUSED, with what to do, when it doesn't exist or
@@ -112,8 +117,8 @@ int producer_send(struct producer *p, struct producer_topic *t, const void *key,
 bool producer_fits(const struct producer *p, size_t key_length, size_t value_length);
 
 /* Serves delivery reports and errors, sleeping up to `timeout_ms` until there are some. -1 when the producer can't
- * go on: a fatal error, or access refused. A connection that is away is not an error: librdkafka retries, and the
- * log says so once when acknowledgements stay away. */
+ * go on: a fatal error, or access refused. A connection that is away is not an error: librdkafka retries, and `quiet`
+ * hears of it when acknowledgements stay away. */
 int producer_poll(struct producer *p, int timeout_ms, struct error *e);
 
 /* Waits until nothing is in flight, and returns whether it is; false: the time is up, or the producer can't go on. */

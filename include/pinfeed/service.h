@@ -5,8 +5,8 @@
  * they share with the main thread is the few atomics in struct worker.
  *
  * Signals during service_run: SIGTERM and SIGINT stop the workers; a second SIGINT ends the process at once with
- * exit 130. SIGHUP stops too (the terminal is gone), but under systemd it is noted and ignored. They are blocked in the
- * main thread and so in all threads that start later: start none before. A child process has to be given an empty
+ * exit 130. SIGHUP is noted, and does nothing: a terminal that is closed ends nothing. SIGUSR1 makes the job's interval
+ * report now. They are blocked in the main thread and so in all threads that start later: start none before. A child process has to be given an empty
  * mask, and SIGPIPE's default, which service_new ignores for the whole process.
  */
 #ifndef PINFEED_SERVICE_H

@@ -11,15 +11,29 @@
 #include "service.h"
 #include "table.h"
 
+/* Something that workers wait for: one, however many of them do. */
+struct outage {
+        const char *whom;                       /* "MySQL answers": when it is over */
+        char where[256];
+        unsigned waiting;                       /* workers; 0: there is no outage */
+        unsigned said;                          /* lines */
+        uint64_t since_us;
+        struct error why;                       /* the last reason */
+};
+enum { SESSION_OUTAGES = 4 };
+
 /* Shared by the workers of a job; read-only but for what has its own lock. */
 struct session {
         const struct config *config;
         struct service *service;
         struct aws *aws;
         struct producer_property *properties;   /* config's, in the producer's words */
-        bool patient;                           /* a daemon waits for what can't be reached; others give up in time */
+        bool patient;                           /* a daemon waits for what can't be reached; others give up in time: */
+        unsigned patience_ms;
         pthread_mutex_t lock;                   /* of the next two: the status */
         char doing[200], waiting[1600];         /* what is waited for, if anything is */
+        pthread_mutex_t outage_lock;
+        struct outage outages[SESSION_OUTAGES];
         uint64_t tokens_reported;               /* the main thread's */
 };
 
@@ -28,6 +42,7 @@ enum session_kind {
         SESSION_ONCE,                           /* gives up on what can't be reached after LIMIT_PATIENCE_MS */
         SESSION_TRANSACTIONS,                   /* the same, and its producers are transactional */
         SESSION_PATIENT,                        /* a daemon: waits */
+        SESSION_BRIEF,                          /* gives up after LIMIT_BRIEF_MS */
 };
 /* Connects nowhere, but looks at [kafka]: a wrong property must not wait for a server. -1: session_done is harmless. */
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
@@ -50,7 +65,8 @@ struct connection {
         struct database *database;
         atomic_bool cancelled;
         _Atomic uint64_t asked_us;              /* since when an answer is due; 0: none is */
-        _Atomic uint64_t unanswered_us;         /* the same, when it was said that none comes; 0: it was not */
+        _Atomic(struct outage *) unanswered;    /* none comes; else NULL */
+        struct outage *quiet;                   /* Kafka acknowledges nothing; else NULL */
 };
 
 void connection_init(struct connection *c, struct session *s, struct worker *w);
@@ -78,16 +94,18 @@ int connection_may_write(struct connection *c, struct error *e);
 
 struct patience {
         struct connection *connection;
-        const char *whom;                       /* "MySQL can be reached", "Kafka can be reached": when it is over */
-        uint64_t since_us;                      /* 0: not waiting */
+        const char *whom;                       /* "MySQL answers", "Kafka can be reached": when it is over */
+        struct outage *outage;                  /* NULL: not waiting */
+        uint64_t since_us;
         unsigned tries;
-        bool said;
 };
 
-/* After an error of class ERROR_UNREACHABLE: says so once, sleeps (longer each time, alive, serving delivery reports)
- * and returns 0: try again. -1: the error stands (another class, or patience is over), or a stop was asked for. */
+/* After an error of class ERROR_UNREACHABLE: sleeps (longer each time, alive, serving delivery reports) and returns 0:
+ * try again. If that lasts it is said within 2 s what is waited for and for how long; a daemon says after 1, 10 and 60
+ * minutes that it still keeps trying. -1: the error stands (another class, waiting is vain, or patience is over), or a
+ * stop was asked for. */
 int patience_wait(struct patience *p, struct error *e);
-/* After success: says `whom` "again", if it said that something was wrong. */
+/* After success: says `whom` "again" and after how long, if it was said that something was wrong. */
 void patience_over(struct patience *p);
 
 /* ---- streams ---- */

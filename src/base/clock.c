@@ -33,3 +33,15 @@ void clock_format_utc(int64_t epoch_s, char ret[static 32]) {
         if (!gmtime_r(&t, &tm) || strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
                 snprintf(ret, 32, "@%lld", (long long) epoch_s);
 }
+
+void clock_format_duration(uint64_t seconds, char ret[static 32]) {
+        bool hours = seconds >= 3600;
+        unsigned long long major = seconds / (hours ? 3600 : 60), minor = hours ? seconds / 60 % 60 : seconds % 60;
+
+        if (seconds < 60)
+                snprintf(ret, 32, "%llu s", (unsigned long long) seconds);
+        else if (minor == 0)
+                snprintf(ret, 32, "%llu %s", major, hours ? "h" : "min");
+        else
+                snprintf(ret, 32, "%llu %s %02llu %s", major, hours ? "h" : "min", minor, hours ? "min" : "s");
+}

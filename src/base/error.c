@@ -7,6 +7,7 @@ int error_set(struct error *e, enum error_class class, const char *format, ...) 
         va_list ap;
 
         e->class = class;
+        e->vain = false;
         e->hint[0] = 0;
         va_start(ap, format);
         vsnprintf(e->what, sizeof e->what, format, ap);

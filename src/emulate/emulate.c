@@ -166,7 +166,7 @@ static struct emulate *emulate_new(const struct config *config) {
                 random_seed(&m->draw.random, config->emulate_seed);
         else
                 random_seed_entropy(&m->draw.random);
-        m->patience = (struct patience) { .connection = &m->connection, .whom = "Rows can be read" };
+        m->patience = (struct patience) { .connection = &m->connection, .whom = "MySQL answers" };
         for (size_t i = 0; i < EMULATE_STREAMS; i++)
                 m->streams[i].config = &config->streams[i];
         return m;

@@ -24,6 +24,8 @@ struct producer {
         void *report_arg;
         producer_log_fn log;
         void *log_arg;
+        producer_quiet_fn quiet;
+        void *quiet_arg;
         producer_alive_fn alive;
         void *alive_arg;
         void (*identity)(void *arg, char *ret, size_t size);
@@ -34,7 +36,7 @@ struct producer {
         /* the worker's thread only */
         size_t in_flight;
         uint64_t waiting_since_us;      /* the last acknowledgement, or the first record sent after quiet */
-        bool waiting_said;
+        uint64_t waiting_said_us;       /* 0: not */
         bool connected;                 /* a broker has let us in once */
         bool failed;
         bool stuck;                     /* a thread is in a call that does not come back */
@@ -42,6 +44,9 @@ struct producer {
         char reason[512];               /* the last error event of a connection */
         bool refused_by_broker;         /* an authentication error came since the last look */
         bool refused_by_tls;
+        const struct mismatch *mismatch;        /* what the last error event was about, or NULL */
+        unsigned mismatches;            /* such events in a row */
+        unsigned brokers;               /* in bootstrap.servers */
 
         /* shared with librdkafka's background thread */
         pthread_mutex_t lock;
@@ -97,6 +102,14 @@ enum reason_action {
         REASON_TRANSACTION,
         REASON_GROUP,
 };
+/* What waiting won't mend: a wrong name, TLS against plain. */
+struct mismatch {
+        const char *words;              /* librdkafka's */
+        const char *what, *hint;
+};
+/* The mismatch that an error event is about, or NULL. */
+const struct mismatch *reason_mismatch(const char *text);
+
 /* Words an error of librdkafka: "what: its text", with class and hint. Always -1. */
 int reason_set(const struct producer *p, struct error *e, enum reason_action action, rd_kafka_resp_err_t code,
                const char *text, const char *what, ...) __attribute__((format(printf, 6, 7)));

@@ -12,9 +12,9 @@ enum {
         RECORD_OVERHEAD = 128,
 };
 
-static void say(struct producer *p, int severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void say(struct producer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void say(struct producer *p, int severity, const char *format, ...) {
+static void say(struct producer *p, const char *format, ...) {
         char line[3584];
         va_list ap;
 
@@ -23,7 +23,7 @@ static void say(struct producer *p, int severity, const char *format, ...) {
         va_start(ap, format);
         vsnprintf(line, sizeof line, format, ap);
         va_end(ap);
-        p->log(p->log_arg, severity, line);
+        p->log(p->log_arg, line);
 }
 
 /* ---- librdkafka's callbacks ---- */
@@ -34,7 +34,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
         /* What matters to people comes through on_error and delivery reports in our own words. */
         (void) level;
         if (p)
-                say(p, 7, "librdkafka: %s: %s", facility, text);
+                say(p, "librdkafka: %s: %s", facility, text);
 }
 
 /* Keeps librdkafka's words, without how long it was in which state: "… (after 0ms in state CONNECT, …)". */
@@ -48,8 +48,12 @@ static void set_reason(struct producer *p, const char *text) {
 
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *arg) {
         struct producer *p = arg;
+        const struct mismatch *mismatch = reason_mismatch(text);
 
         (void) rk;
+        /* Sessions that end with their token, and idle connections, are closed by the broker: no news. */
+        if (!mismatch && strstr(text, "Disconnected"))
+                return;
         switch (code) {
         case RD_KAFKA_RESP_ERR__FATAL: {
                 struct error e;
@@ -71,8 +75,10 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *arg) {
                 p->refused_by_tls = strstr(text, "certificate") || strstr(text, "wrong version number");
                 break;
         }
+        p->mismatches = mismatch ? p->mismatches + 1 : 0;
+        p->mismatch = mismatch;
         set_reason(p, text);
-        say(p, 7, "connection: %s", text);
+        say(p, "connection: %s", text);
 }
 
 /* In a transaction what failed is aborted and sent again. Otherwise nothing that passes by itself gets here: librdkafka
@@ -99,6 +105,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
                 tally_delivered(t->tally, m->len, latency_us > 0 ? (uint64_t) latency_us : 0);
                 p->waiting_since_us = clock_monotonic_us();
                 p->reason[0] = 0;       /* whatever it was, it is over */
+                p->mismatch = NULL;
                 p->refused_by_broker = p->refused_by_tls = false;
         } else {
                 tally_failed(t->tally);
@@ -166,6 +173,8 @@ static struct producer *producer_alloc(const struct producer_settings *s) {
         p->report_arg = s->report_arg;
         p->log = s->log;
         p->log_arg = s->log_arg;
+        p->quiet = s->quiet;
+        p->quiet_arg = s->quiet_arg;
         p->alive = s->alive;
         p->alive_arg = s->alive_arg;
         p->identity = s->identity;
@@ -182,6 +191,18 @@ static size_t conf_number(const rd_kafka_conf_t *conf, const char *name) {
         if (rd_kafka_conf_get(conf, name, text, &size) != RD_KAFKA_CONF_OK)
                 return 0;
         return strtoul(text, NULL, 10);
+}
+
+static unsigned count_brokers(const rd_kafka_conf_t *conf) {
+        char text[4096];
+        size_t size = sizeof text;
+        unsigned count = 1;
+
+        if (rd_kafka_conf_get(conf, "bootstrap.servers", text, &size) != RD_KAFKA_CONF_OK)
+                return 1;
+        for (const char *comma = text; (comma = strchr(comma, ',')); comma++)
+                count++;
+        return count;
 }
 
 static int refuse_settings(const struct producer_settings *settings, const char *reason, struct error *e) {
@@ -225,6 +246,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
 
         p->message_max_bytes = conf_number(conf, "message.max.bytes");
         p->transaction_timeout_ms = conf_number(conf, "transaction.timeout.ms");
+        p->brokers = count_brokers(conf);
         rd_kafka_conf_set_opaque(conf, p);
         rd_kafka_conf_set_log_cb(conf, on_log);
         rd_kafka_conf_set_error_cb(conf, on_error);
@@ -301,7 +323,12 @@ static int refused(struct producer *p, struct error *e) {
 }
 
 static int unreachable(struct producer *p, struct error *e) {
-        error_set(e, ERROR_UNREACHABLE, "Kafka can't be reached: %s", *p->reason ? p->reason : "no broker answered");
+        error_set(e, ERROR_UNREACHABLE, "Kafka can't be reached: %s%s", p->mismatch ? p->mismatch->what : "",
+                  *p->reason ? p->reason : "no broker answered");
+        if (p->mismatch) {
+                e->vain = p->mismatches >= 2 * p->brokers;      /* each was tried twice */
+                return error_hint(e, "%s", p->mismatch->hint);
+        }
         return error_hint(e, "Check [kafka] bootstrap.servers, that the cluster's security group lets this machine in on its "
                              "port (MSK with IAM: 9098, from outside AWS: 9198), and that security.protocol fits the port.");
 }
@@ -385,21 +412,22 @@ static void why_quiet(struct producer *p, struct error *e) {
                 unreachable(p, e);
 }
 
-/* One line when acknowledgements stay away, one when they are back. */
 static void watch_quiet(struct producer *p) {
-        uint64_t quiet_ms = (clock_monotonic_us() - p->waiting_since_us) / 1000;
-        bool quiet = p->in_flight > 0 && quiet_ms >= QUIET_MS;
+        uint64_t now_us = clock_monotonic_us();
+        bool quiet = p->in_flight > 0 && now_us - p->waiting_since_us >= QUIET_MS * 1000;
 
-        if (quiet && !p->waiting_said) {
+        if (!p->quiet || (!quiet && !p->waiting_said_us))
+                return;
+        if (!quiet) {
+                p->waiting_said_us = 0;
+                p->quiet(p->quiet_arg, 0, NULL);
+        } else if (now_us - p->waiting_said_us >= 1000000) {
                 struct error e;
 
                 why_quiet(p, &e);
-                p->waiting_said = true;
-                say(p, 4, "Kafka has acknowledged nothing for %u s, %zu records wait: %s. %s", (unsigned) (quiet_ms / 1000),
-                    p->in_flight, e.what, e.hint);
-        } else if (p->waiting_said && !quiet) {
-                p->waiting_said = false;
-                say(p, 5, "Kafka acknowledges again");
+                error_prefix(&e, "Kafka acknowledges nothing, %zu records wait: ", p->in_flight);
+                p->waiting_said_us = now_us;
+                p->quiet(p->quiet_arg, p->waiting_since_us, &e);
         }
 }
 

@@ -101,8 +101,6 @@ static const char *const defaults[][2] = {
         /* MSK limits new connections (4/s on the smallest brokers). */
         { "reconnect.backoff.ms", "1000" },
         { "reconnect.backoff.max.ms", "5000" },
-        /* Sessions that end with their token, and idle connections, are closed by the broker: no news. */
-        { "log.connection.close", "false" },
         /* Memory is bounded by this, for each producer. */
         { "queue.buffering.max.kbytes", "65536" },
 };

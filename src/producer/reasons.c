@@ -85,6 +85,23 @@ static const struct {
         { RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "Set [kafka] compression.codec to one that the brokers know." },
 };
 
+static const struct mismatch mismatches[] = {
+        { "Failed to resolve", "", "Check the name in [kafka] bootstrap.servers, and this machine's DNS." },
+        { "connecting to a SSL listener", "the port speaks TLS, and [kafka] security.protocol asks for none: ",
+          "Remove [kafka] security.protocol (the default is sasl_ssl), or name a port without TLS (MSK: 9092)." },
+        { "connecting to a PLAINTEXT", "the port speaks no TLS, and [kafka] security.protocol asks for it: ",
+          "Name a TLS port in [kafka] bootstrap.servers (MSK with IAM: 9098), or set security.protocol = plaintext." },
+        { "unexpected eof while reading", "the port speaks no TLS, or hung up, and [kafka] security.protocol asks for TLS: ",
+          "Name a TLS port in [kafka] bootstrap.servers (MSK with IAM: 9098), or set security.protocol = plaintext." },
+};
+
+const struct mismatch *reason_mismatch(const char *text) {
+        for (size_t i = 0; i < sizeof mismatches / sizeof *mismatches; i++)
+                if (strstr(text, mismatches[i].words))
+                        return &mismatches[i];
+        return NULL;
+}
+
 static enum error_class class_of(rd_kafka_resp_err_t code) {
         if (reason_is_refusal(code))
                 return ERROR_REFUSED;

@@ -24,8 +24,14 @@ static bool stderr_is_journal(void) {
 struct service *service_new(void) {
         struct service *s = mem_zero(1, sizeof *s);
         const char *socket = getenv("NOTIFY_SOCKET");
+        sigset_t harmless;
 
         signal(SIGPIPE, SIG_IGN);
+        /* Neither ends us, not even before service_run looks at them. */
+        sigemptyset(&harmless);
+        sigaddset(&harmless, SIGHUP);
+        sigaddset(&harmless, SIGUSR1);
+        pthread_sigmask(SIG_BLOCK, &harmless, NULL);
         atomic_init(&s->log_level, SERVICE_INFO);
         s->to_journal = stderr_is_journal();
         s->under_systemd = socket && *socket;

@@ -77,9 +77,14 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         struct run *r = arg;
 
         (void) source;
-        if (info->ssi_signo == SIGHUP && r->service->under_systemd) {
+        if (info->ssi_signo == SIGHUP) {
                 service_log(r->service, SERVICE_NOTICE, MESSAGE_NOTE, NULL, 0,
                             "SIGHUP does nothing: settings are read at the start, so restart to change them");
+                return 0;
+        }
+        if (info->ssi_signo == SIGUSR1) {
+                if (r->job->report)
+                        r->job->report(r->job->arg);
                 return 0;
         }
         if (info->ssi_signo == SIGINT && r->interrupted)
@@ -166,7 +171,7 @@ static int on_progress(sd_event_source *source, uint64_t due_us, void *arg) {
 /* ---- setting up and running ---- */
 
 static int add_signals(struct run *r) {
-        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
         sigset_t blocked;
         int x = 0;
 
@@ -177,7 +182,7 @@ static int add_signals(struct run *r) {
         for (size_t i = 0; i < sizeof signals / sizeof *signals && x >= 0; i++) {
                 struct sigaction old;
 
-                /* Who starts us may want us to outlive Ctrl-C or the terminal (`&` in a script, nohup). */
+                /* Who starts us may want us to outlive Ctrl-C (`&` in a script). */
                 if (signals[i] == SIGTERM || sigaction(signals[i], NULL, &old) < 0 || old.sa_handler != SIG_IGN)
                         x = sd_event_add_signal(r->event, NULL, signals[i], on_signal, r);
         }

@@ -1,5 +1,8 @@
 #include "room.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "pinfeed/limits.h"
 
 void connection_init(struct connection *c, struct session *s, struct worker *w) {
@@ -9,6 +12,9 @@ void connection_init(struct connection *c, struct session *s, struct worker *w) 
 int connection_close_producer(struct connection *c, struct error *e) {
         struct producer *p = c->producer;
 
+        if (c->quiet)
+                outage_end(c->session, c->quiet, false);
+        c->quiet = NULL;
         c->producer = NULL;
         if (producer_destroy(p, e) == 0)
                 return 0;
@@ -33,19 +39,22 @@ void connection_close_database(struct connection *c) {
 /* Before the time-out (LIMIT_DATABASE_MS) that a thread of the connection's spends on asking a second time. */
 enum { UNANSWERED_MS = 3000 };
 
-/* On a thread of the connection's, while the worker waits. */
-static void database_alive(void *arg) {
+static const char mysql_answers[] = "MySQL answers";
+
+/* On any thread, some times a second, while the worker waits. */
+static void connection_alive(void *arg) {
         struct connection *c = arg;
         uint64_t asked_us = c->asked_us;
 
         worker_alive(c->worker);
-        if (!asked_us || c->unanswered_us || clock_monotonic_us() - asked_us < UNANSWERED_MS * 1000)
-                return;
-        c->unanswered_us = asked_us;
-        service_log(c->session->service, SERVICE_WARNING, MESSAGE_WAITING, NULL, 0,
-                    "MySQL has not answered for %d s; pinfeed waits for it, and what is sent goes on to Kafka",
-                    UNANSWERED_MS / 1000);
-        session_waits(c->session, "MySQL does not answer");
+        if (asked_us && !c->unanswered && clock_monotonic_us() - asked_us >= UNANSWERED_MS * 1000) {
+                struct error why;
+
+                error_set(&why, ERROR_UNREACHABLE, "MySQL does not answer");
+                error_hint(&why, "What was sent goes on to Kafka meanwhile.");
+                c->unanswered = outage_begin(c->session, mysql_answers, "MySQL", asked_us, &why);
+        }
+        outage_look(c->session);
 }
 
 void connection_ask(struct connection *c) {
@@ -53,14 +62,25 @@ void connection_ask(struct connection *c) {
 }
 
 void connection_answered(struct connection *c) {
-        uint64_t since_us = atomic_exchange(&c->unanswered_us, 0);
+        struct outage *unanswered = atomic_exchange(&c->unanswered, NULL);
 
         c->asked_us = 0;
-        if (!since_us)
-                return;
-        service_log(c->session->service, SERVICE_NOTICE, MESSAGE_RESUMED, NULL, 0, "MySQL answers again after %u s",
-                    (unsigned) ((clock_monotonic_us() - since_us) / 1000000));
-        session_waited(c->session);
+        if (unanswered)
+                outage_end(c->session, unanswered, true);
+}
+
+static void begin_with_mysql(struct patience *p, const struct table_login *login) {
+        struct error why;
+        char where[256];
+
+        if (login->socket)
+                snprintf(where, sizeof where, "%s", login->socket);
+        else
+                snprintf(where, sizeof where, "%s:%u", login->host, login->port);
+        error_set(&why, ERROR_UNREACHABLE, "MySQL: can't connect: no answer yet from MySQL at %s", where);
+        error_hint(&why, "Check [mysql] host and port, that the server runs, and that its security group or firewall lets "
+                   "this machine in.");
+        patience_begin(p, where, &why);
 }
 
 int connection_open_database(struct connection *c, struct error *e) {
@@ -69,15 +89,18 @@ int connection_open_database(struct connection *c, struct error *e) {
                 .host = config->mysql_host, .socket = config->mysql_socket, .user = config->mysql_user,
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
                 .password_file = config->mysql_password_file, .timeout_ms = LIMIT_DATABASE_MS,
-                .alive = database_alive, .alive_arg = c, .stop = &c->cancelled,
+                .alive = connection_alive, .alive_arg = c, .stop = &c->cancelled,
                 .tls = (enum table_tls) config->mysql_tls,
         };
-        struct patience patience = { .connection = c, .whom = "MySQL can be reached" };
+        struct patience patience = { .connection = c, .whom = mysql_answers };
 
+        if (config->mysql_ssl_ca && session_check_file("mysql", "ssl_ca", config->mysql_ssl_ca, e) < 0)
+                return -1;
         connection_close_database(c);
-        for (;;) {
-                if (database_open(&login, &c->database, e) == 0)
-                        break;
+        begin_with_mysql(&patience, &login);
+        while (database_open(&login, &c->database, e) < 0) {
+                if (strncmp(e->what, "can't connect", strlen("can't connect")) == 0)
+                        error_prefix(e, "MySQL: ");
                 if (patience_wait(&patience, e) < 0)
                         return -1;
         }
@@ -85,23 +108,29 @@ int connection_open_database(struct connection *c, struct error *e) {
         return 0;
 }
 
-static void producer_log(void *arg, int severity, const char *line) {
+static void producer_log(void *arg, const char *line) {
         struct session *s = arg;
-        enum service_message kind = severity == SERVICE_WARNING ? MESSAGE_WAITING
-                                    : severity == SERVICE_NOTICE ? MESSAGE_RESUMED : MESSAGE_NOTE;
 
-        service_log(s->service, (enum service_severity) severity, kind, NULL, 0, "%s", line);
-        if (kind == MESSAGE_WAITING)
-                session_waits(s, "%s", line);
-        if (kind == MESSAGE_RESUMED)
-                session_waited(s);
+        service_log(s->service, SERVICE_DEBUG, MESSAGE_NOTE, NULL, 0, "%s", line);
+}
+
+static void producer_quiet(void *arg, uint64_t since_us, const struct error *why) {
+        struct connection *c = arg;
+
+        if (!why) {
+                outage_end(c->session, c->quiet, true);
+                c->quiet = NULL;
+        } else if (c->quiet)
+                outage_because(c->session, c->quiet, why);
+        else
+                c->quiet = outage_begin(c->session, "Kafka acknowledges", "Kafka", since_us, why);
 }
 
 /* The handle's end waits for a token that is being fetched, so a stop ends that, too. */
 static int producer_left(void *arg) {
         struct connection *c = arg;
 
-        worker_alive(c->worker);
+        connection_alive(c);
         if (worker_stopping(c->worker))
                 aws_cancel(c->session->aws);
         return worker_left_ms(c->worker);
@@ -117,6 +146,7 @@ static struct producer_settings producer_settings(struct connection *c, const ch
                 .token = session_token, .token_arg = s, .identity = session_identity,
                 .report = report, .report_arg = report_arg,
                 .log = producer_log, .log_arg = s,
+                .quiet = producer_quiet, .quiet_arg = c,
                 .alive = producer_left, .alive_arg = c,
         };
 }
@@ -125,9 +155,13 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
                              void *report_arg, struct error *e) {
         const struct producer_settings settings = producer_settings(c, transactional_id, report, report_arg);
         struct patience patience = { .connection = c, .whom = "Kafka can be reached" };
+        const char *where = producer_bootstrap(c->session->properties, c->session->config->kafka_count);
+        struct error why;
 
         if (producer_new(&settings, &c->producer, e) < 0)
                 return -1;
+        error_set(&why, ERROR_UNREACHABLE, "Kafka can't be reached: no answer yet");
+        patience_begin(&patience, where ? where : "Kafka", &why);
         while (producer_connect(c->producer, LIMIT_CONNECT_MS, e) < 0)
                 if (patience_wait(&patience, e) < 0)
                         return -1;

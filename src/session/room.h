@@ -1,4 +1,4 @@
-/* What the files of the session room share: who we are, as the producer asks for it. */
+/* What the files of the session room share: who we are, as the producer asks for it, and what is waited for. */
 #ifndef PINFEED_SESSION_ROOM_H
 #define PINFEED_SESSION_ROOM_H
 
@@ -7,5 +7,21 @@
 /* producer_token_fn, and the producer's words about it; `arg` is the session. Any thread. */
 int session_token(void *arg, char **ret_token, int64_t *ret_expires_ms, struct error *e);
 void session_identity(void *arg, char *ret, size_t size);
+
+/* A worker has waited since `since_us`, as far as is known because of `why`. If it lasts, outage_look says so: when, see
+ * outage.c. Any thread. */
+struct outage *outage_begin(struct session *s, const char *whom, const char *where, uint64_t since_us,
+                            const struct error *why);
+void outage_because(struct session *s, struct outage *o, const struct error *why);
+/* Called some times a second by whoever waits. */
+void outage_look(struct session *s);
+/* A worker waits no longer. `over`: because it needn't; then that is said, if the outage was said. */
+void outage_end(struct session *s, struct outage *o, bool over);
+
+/* Whether a file that a setting names can be read; ERROR_REFUSED, with its path and why not. */
+int session_check_file(const char *section, const char *key, const char *path, struct error *e);
+
+/* What patience_wait does first, for those who know before the first failure where they connect to. */
+void patience_begin(struct patience *p, const char *where, const struct error *why);
 
 #endif

@@ -1,7 +1,12 @@
 #include "room.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "pinfeed/limits.h"
 
 static void aws_log(void *arg, int severity, const char *line) {
         struct session *s = arg;
@@ -27,6 +32,31 @@ void session_check_properties(struct config *config) {
         producer_find_problems(&settings, &config->problems);
 }
 
+int session_check_file(const char *section, const char *key, const char *path, struct error *e) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+        if (fd < 0) {
+                error_set(e, ERROR_REFUSED, "can't read [%s] %s = %s: %s", section, key, path, strerror(errno));
+                return error_hint(e, "It must name a file in PEM form that pinfeed's user may read.");
+        }
+        close(fd);
+        return 0;
+}
+
+/* librdkafka would name neither the file nor what is wrong with it. */
+static int check_files(const struct session *s, struct error *e) {
+        static const char *const names[] = { "ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
+                                             "ssl.crl.location", "ssl.keystore.location" };
+
+        for (size_t i = 0; i < s->config->kafka_count; i++)
+                for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+                        if (strcmp(s->properties[i].name, names[n]) == 0 && *s->properties[i].value
+                            && strcmp(s->properties[i].value, "probe") != 0
+                            && session_check_file("kafka", names[n], s->properties[i].value, e) < 0)
+                                return -1;
+        return 0;
+}
+
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
                  struct error *e) {
         struct producer_settings settings = { .property_count = config->kafka_count };
@@ -35,17 +65,22 @@ int session_init(struct session *s, const struct config *config, struct service 
                 .external_id = config->aws_external_id, .session_name = config->aws_session_name,
         };
 
-        *s = (struct session) { .config = config, .service = service, .patient = kind == SESSION_PATIENT };
+        *s = (struct session) {
+                .config = config, .service = service, .patient = kind == SESSION_PATIENT,
+                .patience_ms = kind == SESSION_BRIEF ? LIMIT_BRIEF_MS : LIMIT_PATIENCE_MS,
+        };
         pthread_mutex_init(&s->lock, NULL);
+        pthread_mutex_init(&s->outage_lock, NULL);
         s->properties = make_properties(config);
         aws.bootstrap_servers = producer_bootstrap(s->properties, config->kafka_count);
         s->aws = aws_new(&aws, aws_log, s);
         settings.properties = s->properties;
         settings.transactional_id = kind == SESSION_TRANSACTIONS ? "pinfeed" : NULL;
-        return producer_check_properties(&settings, e);
+        return check_files(s, e) < 0 ? -1 : producer_check_properties(&settings, e);
 }
 
 void session_done(struct session *s) {
+        pthread_mutex_destroy(&s->outage_lock);
         aws_free(s->aws);
         free(s->properties);
         pthread_mutex_destroy(&s->lock);

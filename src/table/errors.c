@@ -191,6 +191,7 @@ int database_error(struct database *db, struct error *e, const char *doing) {
                           db->login.max_packet_bytes, db->place);
         else
                 error_set(e, answer.class, "can't %s: %s (error %u, MySQL at %s)", doing, words, number, db->place);
+        e->vain = number == CR_UNKNOWN_HOST;
         if (answer.hint)
                 set_hint(e, db, answer.hint);
         return -1;

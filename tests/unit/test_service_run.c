@@ -94,31 +94,58 @@ static void sigterm_wakes_a_sleeping_worker_and_ends_the_run_well(void **state) 
         assert_string_equal(c.notes, "READY=1|STOPPING=1\nEXTEND_TIMEOUT_USEC=25000000|STATUS=Stopping|");
 }
 
-static void sigint_and_a_closed_terminal_stop_as_well(void **state) {
-        static const int signals[] = { SIGINT, SIGHUP };
+static void sigint_stops_as_well(void **state) {
+        struct child c;
+
+        (void) state;
+        child_start(&c, run_until_stopped, CHILD_PLAIN);
+        child_wait_text(&c, c.err, "working");
+        kill(c.pid, SIGINT);
+        assert_int_equal(child_end(&c), 0);
+        assert_non_null(strstr(c.err, "told to stop"));
+}
+
+static void sighup_stops_nothing(void **state) {
+        static const unsigned options[] = { CHILD_NOTIFIES, CHILD_PLAIN };
         struct child c;
 
         (void) state;
         for (size_t i = 0; i < 2; i++) {
-                child_start(&c, run_until_stopped, CHILD_PLAIN);
+                child_start(&c, run_until_stopped, options[i]);
                 child_wait_text(&c, c.err, "working");
-                kill(c.pid, signals[i]);
+                kill(c.pid, SIGHUP);
+                child_wait_text(&c, c.err, "SIGHUP does nothing");
+                assert_null(strstr(c.err, "told to stop"));
+                kill(c.pid, SIGTERM);
                 assert_int_equal(child_end(&c), 0);
-                assert_non_null(strstr(c.err, "told to stop"));
         }
 }
 
-static void sighup_does_not_stop_a_service(void **state) {
+static void report_now(void *arg) {
+        say(arg, "reported");
+}
+
+static int run_with_a_rare_report(struct service *s) {
+        void *args[] = { s };
+        struct service_job job = {
+                .work = work_until_stopped, .args = args, .count = 1, .report = report_now, .report_interval_s = 3600, .arg = s,
+                .stop_timeout_ms = 20000,
+        };
+
+        return run(s, &job);
+}
+
+static void sigusr1_reports_now(void **state) {
         struct child c;
 
         (void) state;
-        child_start(&c, run_until_stopped, CHILD_NOTIFIES);
+        child_start(&c, run_with_a_rare_report, CHILD_PLAIN);
         child_wait_text(&c, c.err, "working");
-        kill(c.pid, SIGHUP);
-        child_wait_text(&c, c.err, "SIGHUP does nothing");
-        assert_null(strstr(c.err, "told to stop"));
+        kill(c.pid, SIGUSR1);
+        child_wait_text(&c, c.err, "reported");
         kill(c.pid, SIGTERM);
         assert_int_equal(child_end(&c), 0);
+        assert_int_equal(child_count(c.err, "reported"), 1);
 }
 
 static int work_ten_beats_after_go(struct worker *w, void *arg, struct error *e) {
@@ -388,8 +415,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_run_ends_when_all_workers_have_ended),
                 cmocka_unit_test(sigterm_wakes_a_sleeping_worker_and_ends_the_run_well),
-                cmocka_unit_test(sigint_and_a_closed_terminal_stop_as_well),
-                cmocka_unit_test(sighup_does_not_stop_a_service),
+                cmocka_unit_test(sigint_stops_as_well),
+                cmocka_unit_test(sighup_stops_nothing),
+                cmocka_unit_test(sigusr1_reports_now),
                 cmocka_unit_test(sighup_that_was_ignored_stays_ignored),
                 cmocka_unit_test(a_second_sigint_ends_at_once),
                 cmocka_unit_test(a_worker_that_does_not_stop_ends_the_process),
