@@ -100,6 +100,39 @@ int producer_topic_partitions(const struct producer_topic *t);
  * producer_new. 0: we may, or nobody answered in time; ERROR_REFUSED: we may not. */
 int producer_may_write(struct producer *p, const struct producer_settings *settings, int timeout_ms, struct error *e);
 
+/* ---- for --check: each call ends after `timeout_ms`, more or less, and writes nothing that a reader could see ---- */
+
+struct producer_broker {
+        int id;
+        char host[256];
+        unsigned port;
+};
+/* The cluster's brokers, the first `most` of them. */
+int producer_brokers(struct producer *p, int timeout_ms, struct producer_broker *ret, size_t most, size_t *ret_count,
+                     struct error *e);
+
+/* Of the partition that has the fewest in sync. */
+struct producer_replicas {
+        int replicas, in_sync;
+};
+int producer_topic_replicas(struct producer *p, const struct producer_topic *t, int timeout_ms,
+                            struct producer_replicas *ret, struct error *e);
+
+struct producer_topic_setting {
+        const char *name;               /* "retention.ms" */
+        char value[128];                /* the answer; "" if the broker doesn't know it */
+};
+int producer_topic_settings(struct producer *p, const char *topic, int timeout_ms, struct producer_topic_setting *settings,
+                            size_t count, struct error *e);
+
+/* Whether a topic with this max.message.bytes takes every record that message.max.bytes lets us send. */
+bool producer_fits_topic(const struct producer *p, uint64_t max_message_bytes);
+
+/* Asks whether we may begin transactions with `settings`' transactional id (which fences its other owners, so take one
+ * that nobody has) and keep a cursor for `topic` in `group`: does both, and aborts. */
+int producer_may_transact(struct producer *p, const struct producer_settings *settings, const char *group,
+                          const char *topic, int timeout_ms, struct error *e);
+
 struct producer_new_topic {
         const char *name;
         int partitions;                 /* -1: the cluster's default */

@@ -89,6 +89,14 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
 
 /* Asks whether the topics that were opened may be written to. */
 int connection_may_write(struct connection *c, struct error *e);
+/* Asks whether a replay may use transactions and the cursor's group, without disturbing one. */
+int connection_may_transact(struct connection *c, const char *topic, struct error *e);
+
+/* Whether a name resolves and its port takes connections, within LIMIT_BRIEF_MS; else with an error of class
+ * ERROR_UNREACHABLE or ERROR_STOPPED. ret_address: the last one that was tried, unless there is no name. */
+enum reach { REACH_ANSWERS, REACH_NO_NAME, REACH_NO_PORT };
+enum reach connection_reach(struct connection *c, const char *host, unsigned port, char ret_address[static 64],
+                            struct error *e);
 
 /* ---- waiting for what can't be reached ---- */
 

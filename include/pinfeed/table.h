@@ -126,6 +126,26 @@ int table_has_null_keys(struct database *db, const struct table *t, struct error
 /* The longest key that is there now, in bytes; 0 for an empty table. Reads every key. */
 int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e);
 
+/* ---- for --check ---- */
+
+struct database_facts {
+        char version[96];               /* "10.11.6-MariaDB" */
+        char tls_version[32];           /* "TLSv1.3"; "" without TLS */
+        char certificate_ends[64];      /* in the server's words; "" if it doesn't say */
+};
+int database_facts(struct database *db, struct database_facts *ret, struct error *e);
+
+/* How many rows the server believes to have, at once; UINT64_MAX: it doesn't know (views). */
+int table_estimate(struct database *db, const struct table *t, uint64_t *ret, struct error *e);
+
+/* Counts exactly; reads every key. */
+struct table_keys {
+        uint64_t rows, with_key /* that is not NULL */, distinct;
+};
+int table_count_keys(struct database *db, const struct table *t, struct table_keys *ret, struct error *e);
+
+/* ---- reading ---- */
+
 /* Streams rows with after < key <= to in key order (NULL: no bound; from_inclusive: key >= after) in one query,
  * read row by row from the server. Rows whose key is NULL are left out. Rows of equal key come in the order of the
  * primary key if there is one, else in any. Along an index on the key if there is one (for text: a unique one);

@@ -1,22 +1,10 @@
-/* check: everything that a start verifies, one finding a line, and nothing sent. */
-#include <jansson.h>
-#include <stdio.h>
+/* check: everything that a start verifies and what would fail later, one finding a line, and nothing sent. */
 #include <string.h>
 
-#include "pinfeed/emulate.h"
-#include "pinfeed/job.h"
+#include "check.h"
 #include "pinfeed/limits.h"
 
-struct check {
-        struct session session;
-        struct connection connection;
-        struct stream *streams;
-        json_t *findings;
-        size_t failures;
-        enum error_class first;
-        bool json;
-        FILE *out;
-};
+/* ---- findings ---- */
 
 static char *flat(const char *text) {
         size_t size = strlen(text) + 1;
@@ -26,99 +14,64 @@ static char *flat(const char *text) {
         return copy;
 }
 
-/* What was not looked at, because a stop was asked for, is no finding. */
-static void finding(struct check *k, const char *what, const struct error *e, const char *text) {
+static void add(struct check *k, const char *id, const char *what, enum result result, const char *text, const char *hint) {
+        static const char *const words[RESULTS][2] = {
+                { "ok", "ok" }, { "warn", "warn" }, { "failed", "FAILED" }, { "not_tried", "not tried" },
+        };
         /* The other side's words and the tables' names: neither JSON nor a terminal must trip over them. */
-        _cleanup_free_ char *name = flat(what), *words = flat(e ? e->what : text), *hint = flat(e ? e->hint : "");
+        _cleanup_free_ char *name = flat(what), *said = flat(text), *advice = flat(hint ? hint : "");
 
-        if (e && e->class == ERROR_STOPPED)
-                return;
-        if (e && k->failures++ == 0)
-                k->first = e->class;
-        json_array_append_new(k->findings, json_pack("{s:s, s:b, s:s, s:s}", "what", name, "ok", e == NULL, "text", words,
-                                                     "hint", hint));
+        k->count[result]++;
+        json_array_append_new(k->findings, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "id", id, "what", name, "result",
+                                                     words[result][0], "ok", result != RESULT_FAILED, "text", said,
+                                                     "hint", advice));
         if (k->json)
                 return;
-        fprintf(k->out, "%s  %s: %s%s%s\n", e ? "FAILED" : "ok    ", name, words, *hint ? ". " : "", hint);
+        fprintf(k->out, "%-9s  %s: %s%s%s\n", words[result][1], name, said, *advice ? ". " : "", advice);
         fflush(k->out);
 }
 
-/* Whether emulate could draw from the tables. */
-static void check_draw(struct check *k, struct error *e) {
-        finding(k, "posts", emulate_can_draw(k->streams, &k->connection, e) < 0 ? e : NULL, "can be drawn");
+void finding(struct check *k, const char *id, const char *what, enum result result, const char *hint, const char *format, ...) {
+        char text[1536];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(text, sizeof text, format, ap);
+        va_end(ap);
+        add(k, id, what, result, text, hint);
 }
 
-static void check_mysql(struct check *k, struct error *e) {
-        const struct config *config = k->session.config;
-        char text[512];
-        bool described = true;
-
-        if (connection_open_database(&k->connection, e) < 0) {
-                finding(k, "MySQL", e, NULL);
+void finding_error(struct check *k, const char *id, const char *what, enum result result, const struct error *e) {
+        if (e->class == ERROR_STOPPED)
                 return;
-        }
-        snprintf(text, sizeof text, "connected to database %s as %s", config->mysql_database, config->mysql_user);
-        finding(k, "MySQL", NULL, text);
-        for (size_t i = 0; i < config->stream_count; i++) {
-                struct stream *st = &k->streams[i];
-
-                st->config = &config->streams[i];
-                if (stream_describe(st, &k->connection, e) < 0) {
-                        finding(k, st->config->table, e, NULL);
-                        described = false;
-                        continue;
-                }
-                snprintf(text, sizeof text, "%zu columns, key %s%s", table_facts(st->table)->column_count, st->config->key,
-                         table_facts(st->table)->key_indexed ? "" : " (without an index: held in memory by emulate)");
-                finding(k, st->config->table, NULL, text);
-        }
-        if (described)
-                check_draw(k, e);
+        if (result == RESULT_FAILED && k->count[RESULT_FAILED] == 0)
+                k->first = e->class;
+        add(k, id, what, result, e->what, e->hint);
 }
 
-static void check_token(struct check *k, struct error *e) {
-        struct aws_status status;
-        char *token, text[512];
-        int64_t expires_ms;
-
-        if (aws_token(k->session.aws, &token, &expires_ms, e) < 0) {
-                finding(k, "AWS", e, NULL);
-                return;
-        }
-        mem_wipe(token, strlen(token));
-        free(token);
-        aws_status(k->session.aws, &status);
-        snprintf(text, sizeof text, "credentials from %s, region %s (from %s)", status.source, status.region,
-                 status.region_source);
-        finding(k, "AWS", NULL, text);
+void finding_not_tried(struct check *k, const char *id, const char *what, const char *because) {
+        if (!check_stopping(k))
+                finding(k, id, what, RESULT_NOT_TRIED, NULL, "needs %s", because);
 }
 
-static void check_kafka(struct check *k, struct error *e) {
-        const struct config *config = k->session.config;
-        bool described = true;
-        char text[512];
-
-        if (connection_open_producer(&k->connection, NULL, NULL, NULL, e) < 0) {
-                finding(k, "Kafka", e, NULL);
-                return;
-        }
-        finding(k, "Kafka", NULL, "connected");
-        for (size_t i = 0; i < config->stream_count; i++) {
-                struct stream *st = &k->streams[i];
-
-                st->config = &config->streams[i];
-                if (stream_open_topic(st, &k->connection, e) < 0) {
-                        finding(k, st->config->topic, e, NULL);
-                        described = false;
-                        continue;
-                }
-                snprintf(text, sizeof text, "%d partition%s", producer_topic_partitions(st->topic),
-                         producer_topic_partitions(st->topic) == 1 ? "" : "s");
-                finding(k, st->config->topic, NULL, text);
-        }
-        if (described)
-                finding(k, "rights", connection_may_write(&k->connection, e) < 0 ? e : NULL, "may write to the topics");
+bool check_stopping(const struct check *k) {
+        return worker_stopping(k->connection.worker);
 }
+
+const char *with_separators(uint64_t number, char ret[static 32]) {
+        char digits[32];
+        size_t length = (size_t) snprintf(digits, sizeof digits, "%llu", (unsigned long long) number), n = 0;
+
+        for (size_t i = 0; i < length; i++) {
+                if (i && (length - i) % 3 == 0)
+                        ret[n++] = ',';
+                ret[n++] = digits[i];
+        }
+        ret[n] = 0;
+        return ret;
+}
+
+/* ---- the run ---- */
 
 static void wake(void *arg) {
         struct check *k = arg;
@@ -129,19 +82,22 @@ static void wake(void *arg) {
 
 static int work(struct worker *w, void *arg, struct error *e) {
         struct check *k = arg;
-        const struct config *config = k->session.config;
 
         k->connection.worker = w;
-        check_mysql(k, e);
-        if (!worker_stopping(w) && producer_wants_token(k->session.properties, config->kafka_count))
-                check_token(k, e);
-        if (!worker_stopping(w))
-                check_kafka(k, e);
+        for (size_t i = 0; i < k->session.config->stream_count; i++)
+                k->streams[i].config = &k->session.config->streams[i];
+        check_here(k);
+        check_mysql(k);
+        if (check_stopping(k) || check_aws(k))
+                check_kafka(k);
+        else
+                finding_not_tried(k, "kafka.login", "Kafka", "a token");
         if (connection_close(&k->connection, e) < 0)
-                finding(k, "Kafka", e, NULL);
-        if (k->failures > 0)    /* they are on stdout; whoever reads both streams need not read them twice */
-                return error_set(e, k->first, "%zu of %zu checks failed", k->failures, json_array_size(k->findings));
-        return worker_stopping(w) ? error_stopped(e) : 0;
+                finding_error(k, "kafka.end", "Kafka", RESULT_FAILED, e);
+        if (k->count[RESULT_FAILED] > 0)        /* they are on stdout; whoever reads both streams need not read them twice */
+                return error_set(e, k->first, "%zu of %zu checks failed", k->count[RESULT_FAILED],
+                                 json_array_size(k->findings));
+        return check_stopping(k) ? error_stopped(e) : 0;
 }
 
 static int print_json(const struct check *k, bool ok, struct error *e) {
@@ -169,7 +125,7 @@ int job_check(const struct config *config, struct service *service, bool json, F
                 .work = work, .args = (void *[]) { k }, .count = 1, .wake = wake, .arg = k,
                 .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
-        int r = session_init(&k->session, config, service, SESSION_ONCE, e);
+        int r = session_init(&k->session, config, service, SESSION_BRIEF, e);
 
         k->json = json;
         k->out = out;
@@ -177,7 +133,7 @@ int job_check(const struct config *config, struct service *service, bool json, F
         k->streams = mem_zero(config->stream_count, sizeof *k->streams);
         connection_init(&k->connection, &k->session, NULL);
         if (r < 0)
-                finding(k, "settings", e, NULL);
+                finding_error(k, "settings", "settings", RESULT_FAILED, e);
         else
                 r = service_run(service, &job, e);
         if (r == 0 && service_stopped_by(service))

@@ -96,6 +96,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
 enum reason_action {
         REASON_CONNECT,
         REASON_DESCRIBE_TOPIC,
+        REASON_DESCRIBE_SETTINGS,
         REASON_WRITE,
         REASON_CREATE_TOPIC,
         REASON_IDEMPOTENCE,

@@ -11,6 +11,7 @@ static const struct {
 } actions[] = {
         [REASON_CONNECT] = { "kafka-cluster:Connect", NULL },
         [REASON_DESCRIBE_TOPIC] = { "kafka-cluster:DescribeTopic", NULL },
+        [REASON_DESCRIBE_SETTINGS] = { "kafka-cluster:DescribeTopicDynamicConfiguration", NULL },
         [REASON_WRITE] = { "kafka-cluster:WriteData and kafka-cluster:DescribeTopic", NULL },
         [REASON_CREATE_TOPIC] = { "kafka-cluster:CreateTopic", "ask whoever owns the cluster to create the topic" },
         [REASON_IDEMPOTENCE] = { "kafka-cluster:WriteDataIdempotently (on the cluster)",

