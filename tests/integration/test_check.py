@@ -166,10 +166,10 @@ def test_one_broker_of_the_list_that_is_away_is_a_warning(kafka, ready):
 
 def test_a_check_disturbs_no_replay_and_leaves_no_cursor(mariadb, kafka, ready):
     check(ready)
-    assert not [t for t, _ in kafka.group_offsets("pinfeed") if ready.user_id in t]
+    assert not [t for t, _ in kafka.group_offsets(ready.group) if ready.user_id in t]
     ready.settings["replay"] = {"rate": 30, "commit_rows": 10}
     replay = ready.start("--replay").process
-    wait_until(lambda: [t for t, _ in kafka.group_offsets("pinfeed") if ready.user_id in t], 30, "the replay's cursor")
+    wait_until(lambda: [t for t, _ in kafka.group_offsets(ready.group) if ready.user_id in t], 30, "the replay's cursor")
     check(ready)
     assert replay.wait(60) == 0, replay.output()
     for topic in ready.topics:

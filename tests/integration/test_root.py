@@ -32,7 +32,7 @@ def test_typed_by_root_it_leaves_nothing_that_the_service_cannot_write(posts):
     posts.run("--replay").expect_exit(0)
     posts.run().expect_exit(0)
     left = [*posts.state_dir.iterdir()]
-    assert {path.suffix for path in left} == {".cursor", ".lock", ".inflight"}
+    assert {path.suffix for path in left} == {".cursor", ".lock"}
     for path in left:
         assert (path.stat().st_uid, path.stat().st_gid) == (SERVICE, SERVICE), path
 
