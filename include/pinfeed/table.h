@@ -130,7 +130,6 @@ int table_longest_key(struct database *db, const struct table *t, size_t *ret, s
 
 struct database_facts {
         char version[96];               /* "10.11.6-MariaDB" */
-        char tls_version[32];           /* "TLSv1.3"; "" without TLS */
         char certificate_ends[64];      /* in the server's words; "" if it doesn't say */
 };
 int database_facts(struct database *db, struct database_facts *ret, struct error *e);

@@ -53,6 +53,7 @@ static int open_topic(struct emulate *m, struct stream *st, struct error *e) {
 }
 
 static int start(struct emulate *m, struct error *e) {
+        char tls[256];
         struct service *service = m->session.service;
         int r;
 
@@ -76,9 +77,10 @@ static int start(struct emulate *m, struct error *e) {
         emulate_report_begin(m);
         service_ready(service);
         session_does(&m->session, "Sends %g posts a second", m->config->emulate_rate);
-        service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s",
+        database_tls(m->connection.database, tls, sizeof tls);
+        service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s; MySQL: %s",
                     m->config->emulate_rate, m->streams[0].config->topic, m->streams[1].config->topic,
-                    m->streams[2].config->topic);
+                    m->streams[2].config->topic, tls);
         m->schedule_us = clock_monotonic_us();
         return emulate_resend(m, e);
 }

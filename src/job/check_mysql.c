@@ -13,15 +13,13 @@ static const char *const login_hint = "Check [mysql] host and port, that the ser
 
 /* ---- the way there ---- */
 
-/* ret_here: nothing between us and the server can be listened to. */
-static bool check_reach(struct check *k, bool *ret_here) {
+static bool check_reach(struct check *k) {
         const struct config *c = k->session.config;
         const char *host = c->mysql_host ? c->mysql_host : "localhost";
         enum reach reach;
         char address[64];
         struct error e;
 
-        *ret_here = c->mysql_socket;
         if (c->mysql_socket)
                 return true;
         reach = connection_reach(&k->connection, host, c->mysql_port, address, &e);
@@ -38,13 +36,12 @@ static bool check_reach(struct check *k, bool *ret_here) {
                 return false;
         }
         finding(k, "mysql.port", "MySQL port", RESULT_OK, NULL, "%u takes connections", c->mysql_port);
-        *ret_here = strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
         return true;
 }
 
-static void check_tls(struct check *k, bool here) {
-        const struct config *c = k->session.config;
+static void check_server(struct check *k) {
         struct database_facts facts;
+        char tls[256];
         struct error e;
 
         if (database_facts(k->connection.database, &facts, &e) < 0) {
@@ -52,13 +49,9 @@ static void check_tls(struct check *k, bool here) {
                 return;
         }
         finding(k, "mysql.version", "MySQL version", RESULT_OK, NULL, "%s", facts.version);
-        if (!*facts.tls_version)
-                finding(k, "mysql.tls", "MySQL TLS", here ? RESULT_OK : RESULT_WARN, here ? NULL : "Let the server offer TLS.",
-                        here ? "none, and none is needed on one machine" : "none: whoever listens on the way can read the rows");
-        else
-                finding(k, "mysql.tls", "MySQL TLS", RESULT_OK, c->mysql_ssl_ca ? NULL : "Set [mysql] ssl_ca to verify it.",
-                        "%s, certificate %s%s%s%s", facts.tls_version, c->mysql_ssl_ca ? "verified by " : "not verified",
-                        c->mysql_ssl_ca ? c->mysql_ssl_ca : "", *facts.certificate_ends ? ", it ends " : "", facts.certificate_ends);
+        database_tls(k->connection.database, tls, sizeof tls);
+        finding(k, "mysql.tls", "MySQL TLS", strstr(tls, "insists") ? RESULT_WARN : RESULT_OK, NULL, "%s%s%s", tls,
+                *facts.certificate_ends ? ", it ends " : "", facts.certificate_ends);
 }
 
 /* ---- tables ---- */
@@ -120,7 +113,7 @@ static int count_common(struct check *k, uint64_t *ret, struct error *e) {
                 tables[i] = k->streams[i].table;
         if (table_common_keys(k->connection.database, tables, EMULATE_STREAMS, 0, &reader, e) < 0)
                 return -1;
-        while ((r = table_next(reader, &row, &key, e)) == 0)
+        while ((r = table_next(reader, &row, &key, e)) == TABLE_ROW)
                 count++;
         table_reader_close(reader);
         *ret = count;
@@ -164,7 +157,7 @@ static void check_posts(struct check *k, const uint64_t *distinct) {
 void check_mysql(struct check *k) {
         const struct config *config = k->session.config;
         uint64_t *distinct = mem_zero(config->stream_count, sizeof *distinct);
-        bool here, connected = check_reach(k, &here);
+        bool connected = check_reach(k);
         struct error e;
 
         if (!connected)
@@ -175,7 +168,7 @@ void check_mysql(struct check *k) {
         } else {
                 finding(k, "mysql.login", "MySQL", RESULT_OK, NULL, "connected to database %s as %s", config->mysql_database,
                         config->mysql_user);
-                check_tls(k, here);
+                check_server(k);
         }
         for (size_t i = 0; i < config->stream_count && !check_stopping(k); i++) {
                 struct stream *st = &k->streams[i];

@@ -71,7 +71,8 @@ int job_print_problems(const struct errors *problems, FILE *out, struct error *e
         json_t *findings = json_array();
 
         for (size_t i = 0; i < problems->count && i < ERRORS_KEPT; i++)
-                json_array_append_new(findings, json_pack("{s:s, s:b, s:o, s:o}", "what", "settings", "ok", false,
+                json_array_append_new(findings, json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "id", "settings", "what",
+                                                          "settings", "result", "failed", "ok", false,
                                                           "text", text(problems->list[i].what),
                                                           "hint", text(problems->list[i].hint)));
         return print_json(json_pack("{s:b, s:o}", "ok", false, "findings", findings), out, e);

@@ -1,78 +1,60 @@
 /* What --check wants to know of a server and its tables beyond what reading them needs. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "room.h"
 
-static void keep(char *ret, size_t size, const char *text) {
-        snprintf(ret, size, "%s", text ? text : "");
-}
+enum { MOST_CELLS = 3 };
 
-/* Runs db->sql and hands over each row of a small answer. */
-static int each_row(struct database *db, size_t cells, void (*take)(void *arg, MYSQL_ROW row), void *arg, struct error *e,
-                    const char *doing) {
+/* The first row of an answer, in text of the caller's; "" for NULL and for what isn't there. */
+static int ask_row(struct database *db, size_t cells, char ret[MOST_CELLS][64], struct error *e, const char *doing) {
         struct table_reader *reader;
         MYSQL_ROW row;
         int r;
 
         if (database_ask(db, cells, &reader, e, "%s", doing) < 0)
                 return -1;
-        while ((r = answer_next(reader, &row, e)) == TABLE_ROW)
-                take(arg, row);
+        memset(ret, 0, MOST_CELLS * sizeof *ret);
+        r = answer_next(reader, &row, e);
+        for (size_t i = 0; r == TABLE_ROW && i < cells; i++)
+                snprintf(ret[i], sizeof ret[i], "%s", row[i] ? row[i] : "");
+        while (r == TABLE_ROW)          /* to its end, else the connection is lost */
+                r = answer_next(reader, &row, e);
         table_reader_close(reader);
         return r == TABLE_END ? 0 : -1;
 }
 
-static void take_fact(void *arg, MYSQL_ROW row) {
-        struct database_facts *facts = arg;
-
-        if (row[0] && strcasecmp(row[0], "Ssl_version") == 0)
-                keep(facts->tls_version, sizeof facts->tls_version, row[1]);
-        else
-                keep(facts->certificate_ends, sizeof facts->certificate_ends, row[1]);
+static uint64_t number(const char *text) {
+        return *text ? strtoull(text, NULL, 10) : UINT64_MAX;
 }
 
 int database_facts(struct database *db, struct database_facts *ret, struct error *e) {
-        struct database_facts facts = {};
+        const char *version = mysql_get_server_info(db->mysql);
+        char cells[MOST_CELLS][64];
 
-        keep(facts.version, sizeof facts.version, mysql_get_server_info(db->mysql));
-        buffer_append_string(&db->sql, "SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_server_not_after')");
-        if (each_row(db, 2, take_fact, &facts, e, "ask about TLS") < 0)
+        buffer_append_string(&db->sql, "SHOW SESSION STATUS LIKE 'Ssl_server_not_after'");
+        if (ask_row(db, 2, cells, e, "ask when the certificate ends") < 0)
                 return -1;
-        *ret = facts;
+        snprintf(ret->version, sizeof ret->version, "%s", version ? version : "");
+        snprintf(ret->certificate_ends, sizeof ret->certificate_ends, "%s", cells[1]);
         return 0;
 }
 
-static uint64_t number(const char *text) {
-        return text ? strtoull(text, NULL, 10) : UINT64_MAX;
-}
-
-static void take_number(void *arg, MYSQL_ROW row) {
-        *(uint64_t *) arg = number(row[0]);
-}
-
 int table_estimate(struct database *db, const struct table *t, uint64_t *ret, struct error *e) {
-        uint64_t rows = UINT64_MAX;
+        char cells[MOST_CELLS][64];
 
         buffer_append_string(&db->sql, "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND "
                              "TABLE_NAME = _utf8mb4 X'");
         text_hex(t->name, strlen(t->name), TEXT_HEX, &db->sql);
         buffer_append_string(&db->sql, "'");
-        if (each_row(db, 1, take_number, &rows, e, "estimate a table's rows") < 0)
-                return error_prefix(e, "table %s: ", t->name);
-        *ret = rows;
+        if (ask_row(db, 1, cells, e, "estimate the rows of a table") < 0)
+                return -1;
+        *ret = number(cells[0]);
         return 0;
 }
 
-static void take_keys(void *arg, MYSQL_ROW row) {
-        *(struct table_keys *) arg = (struct table_keys) {
-                .rows = number(row[0]), .with_key = number(row[1]), .distinct = number(row[2]),
-        };
-}
-
 int table_count_keys(struct database *db, const struct table *t, struct table_keys *ret, struct error *e) {
-        struct table_keys keys = {};
+        char cells[MOST_CELLS][64];
         struct error none;
 
         buffer_printf(&db->sql, "SELECT COUNT(*), COUNT(%s), COUNT(DISTINCT ", t->quoted_key);
@@ -82,8 +64,8 @@ int table_count_keys(struct database *db, const struct table *t, struct table_ke
                 buffer_append_string(&db->sql, t->quoted_key);
         buffer_printf(&db->sql, ") FROM %s", t->quoted_name);
         query_where(&db->sql, t, &(struct range) {}, &none);
-        if (each_row(db, 3, take_keys, &keys, e, "count a table's keys") < 0)
-                return error_prefix(e, "table %s: ", t->name);
-        *ret = keys;
+        if (ask_row(db, 3, cells, e, "count the keys of a table") < 0)
+                return -1;
+        *ret = (struct table_keys) { number(cells[0]), number(cells[1]), number(cells[2]) };
         return 0;
 }

@@ -94,6 +94,17 @@ def test_a_daemon_says_that_it_keeps_trying_and_when_it_is_over(emulate, mariadb
     assert pinfeed.stop() == 0
 
 
+@pytest.mark.long
+def test_an_outage_that_lasts_is_said_again_after_a_minute(emulate, sample):
+    port = free_port()
+    pinfeed = emulate(sample, settings={"mysql": {"port": port}}).start()
+    first = r"warning: MySQL: can't connect: .*; keeps trying\."
+    pinfeed.wait_for(first, 10)
+    pinfeed.wait_for(rf"warning: for 1 min( 0\d s)? now: MySQL: can't connect: .*{port}.*; keeps trying\.", 80)
+    assert pinfeed.log.count("keeps trying") == 2, pinfeed.log
+    assert pinfeed.stop() == 0
+
+
 # ---- signals ---------------------------------------------------------------------------------------------------------------
 
 def test_a_hangup_ends_nothing_and_usr1_makes_a_report_now(emulate, sample):
