@@ -125,11 +125,6 @@ include tests/tests.mk
 # Object files are kept.
 .SECONDARY:
 
-
-.PHONY: bench
-bench: $(BUILD)/pinfeed                     ## See: timings; BENCH_ARGS='--rows=10000000 --rounds=5'
-	PINFEED=$(abspath $(BUILD))/pinfeed $(DEPS)/venv/bin/python -B tests/bench.py $(BENCH_ARGS)
-
 .PHONY: demo
 demo:                                       ## See: see it work: MariaDB -> pinfeed -> Kafka, all private, about 35 s
 	@scripts/demo

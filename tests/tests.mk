@@ -105,4 +105,4 @@ check-brokers: $(BUILD)/pinfeed $(SIGN) deps ## CI: the oldest and the newest Ka
 soak: $(BUILD)/pinfeed deps                 ## By hand: 500 kills of a replay, about ten minutes
 	$(Q)$(INTEGRATION) -m soak $(PYTEST_ARGS)
 
-include tests/fuzz/fuzz.mk tests/newest/newest.mk
+include tests/bench/bench.mk tests/fuzz/fuzz.mk tests/newest/newest.mk
