@@ -18,7 +18,7 @@ struct producer_topic;
 
 /* Produces a bearer token. Runs on another thread than the worker's; must end within half a minute.
  * ret_token: NUL-terminated, freed (and wiped) by the producer. ret_expires_ms: wall clock. */
-typedef int (*producer_token_fn)(void *arg, char **ret_token, int64_t *ret_expires_ms, struct error *e);
+typedef int (*producer_token_fn)(void *credentials, char **ret_token, int64_t *ret_expires_ms, struct error *e);
 
 /* A delivery report: what became of one record. `tag` is what producer_send was given. `reason` is NULL when the
  * record was acknowledged. Runs on the worker's thread; must not call the producer. */
@@ -45,7 +45,10 @@ struct producer_settings {
         size_t property_count;
         const char *transactional_id;   /* NULL: not transactional */
         producer_token_fn token;        /* used when the mechanism is OAUTHBEARER */
-        void *token_arg;
+        /* Words for errors about refused access: "credentials from …, region us-east-1 (from …)"; "" if unknown. May be
+         * NULL. */
+        void (*identity)(void *credentials, char *ret, size_t size);
+        void *credentials;              /* handed to token and identity */
         producer_report_fn report;      /* may be NULL */
         void *report_arg;
         producer_log_fn log;            /* may be NULL */
@@ -54,9 +57,6 @@ struct producer_settings {
         void *quiet_arg;
         producer_alive_fn alive;        /* may be NULL */
         void *alive_arg;
-        /* Words for errors about refused access: "credentials from …, region us-east-1 (from …)"; "" if unknown. Called
-         * with token_arg; may be NULL. */
-        void (*identity)(void *arg, char *ret, size_t size);
 };
 
 /* Checks every property without connecting anywhere: unknown names (with the nearest valid one), wrong values (shown if
@@ -74,15 +74,13 @@ size_t producer_message_max_bytes(const struct producer_property *properties, si
 /* The value of bootstrap.servers, or NULL. */
 const char *producer_bootstrap(const struct producer_property *properties, size_t count);
 
-/* Creates the handle; connects in the background. */
+/* Creates the handle; connects in the background. What `settings` points to must outlive it. */
 int producer_new(const struct producer_settings *settings, struct producer **ret, struct error *e);
 
 /* Ends the handle; what is still queued is dropped (flush first). Waits at most LIMIT_HANDLE_MS, or LIMIT_STOP_HANDLE_MS
  * from a stop on. -1 when the handle could not be ended, or a call in it did not come back: its threads still use it and
  * all that it was handed, nothing of which may be freed; the process has to end. Safe on NULL. */
 int producer_destroy(struct producer *p, struct error *e);
-/* Whether a call did not come back in time: then producer_destroy will fail. */
-bool producer_stuck(const struct producer *p);
 
 /* Waits up to `timeout_ms` for a broker that lets us in. ERROR_REFUSED: the broker refused us, or the token function
  * did; ERROR_UNREACHABLE: nobody answered, with the last reason. Call again to wait longer, unless that is vain. */
@@ -93,12 +91,11 @@ int producer_connect(struct producer *p, int timeout_ms, struct error *e);
  * long as the producer. */
 int producer_topic(struct producer *p, const char *name, struct tally *tally, int timeout_ms,
                    struct producer_topic **ret, struct error *e);
-const char *producer_topic_name(const struct producer_topic *t);
 int producer_topic_partitions(const struct producer_topic *t);
 
-/* Asks whether we may write to the topics that were asked for, without writing anything. `settings`: those of
- * producer_new. 0: we may, or nobody answered in time; ERROR_REFUSED: we may not. */
-int producer_may_write(struct producer *p, const struct producer_settings *settings, int timeout_ms, struct error *e);
+/* Asks whether we may write to the topics that were asked for, without writing anything. 0: we may, or nobody answered
+ * in time; ERROR_REFUSED: we may not. */
+int producer_may_write(struct producer *p, int timeout_ms, struct error *e);
 
 /* ---- for --check: each call ends after `timeout_ms`, more or less, and writes nothing that a reader could see ---- */
 
@@ -142,10 +139,15 @@ enum producer_creation { PRODUCER_CREATED, PRODUCER_EXISTED, PRODUCER_NOT_CREATE
 /* Creates a topic, unless there is one of that name. */
 enum producer_creation producer_create_topic(struct producer *p, const struct producer_new_topic *topic, int timeout_ms, struct error *e);
 
-/* Hands over a record; key and value are copied. 0: taken; 1: the queue is full (producer_poll, then again);
- * 2: larger than message.max.bytes, it can never be sent; -1: the producer is broken. */
-int producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
-                  const void *value, size_t value_length, void *tag, struct error *e);
+enum producer_sent {
+        PRODUCER_NOT_SENT = -1,         /* the producer is broken, or its transaction: worded */
+        PRODUCER_SENT = 0,              /* taken; its report comes */
+        PRODUCER_QUEUE_FULL,            /* producer_poll, then again */
+        PRODUCER_TOO_LARGE,             /* larger than message.max.bytes: it can never be sent */
+};
+/* Hands over a record; key and value are copied. */
+enum producer_sent producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
+                                 const void *value, size_t value_length, void *tag, struct error *e);
 /* Whether a record of this size can be sent at all (message.max.bytes, with the protocol's overhead). */
 bool producer_fits(const struct producer *p, size_t key_length, size_t value_length);
 
@@ -165,11 +167,9 @@ const char *producer_last_reason(const struct producer *p);
 
 /* ---- transactions, and the progress that is committed with them ---------------------------------------------------
  *
- * Retriable errors repeat the same call until `timeout_ms` is over. What a caller needs to know otherwise:
- *   0  done
- *   1  the transaction has to be aborted (producer_abort), then a new one may begin
- *  -1  this producer is of no more use: destroy it. ERROR_TAKEN_OVER: another producer has our transactional id;
- *      ERROR_REFUSED: rights are missing; else a new producer may do better.
+ * Errors that pass by themselves are waited for. After any other this producer is of no more use: destroy it, a new one's
+ * producer_init_transactions settles what was open. ERROR_TAKEN_OVER: another producer has our transactional id, or the
+ * brokers ended the transaction because it took too long; ERROR_REFUSED: rights are missing.
  */
 
 /* How long the brokers let a transaction be open, in milliseconds. */
@@ -177,7 +177,6 @@ unsigned producer_transaction_timeout_ms(const struct producer *p);
 /* Fences every earlier producer with the same transactional id and ends what it left open. */
 int producer_init_transactions(struct producer *p, int timeout_ms, struct error *e);
 int producer_begin(struct producer *p, struct error *e);
-int producer_abort(struct producer *p, int timeout_ms, struct error *e);
 
 /* An offset committed to a group inside a transaction, as the carrier of a text of at most 4,096 bytes
  * (the brokers' offset.metadata.max.bytes). */
@@ -186,13 +185,35 @@ struct producer_progress {
         int64_t offset;
         const char *text;               /* UTF-8 */
 };
-/* Adds the progress to the transaction and commits it, after everything sent was acknowledged. */
-int producer_commit(struct producer *p, const struct producer_progress *progress, int timeout_ms, struct error *e);
 
-/* The committed progress, stable answers only. 0: found (ret_text: freed by the caller, "" when there is no text);
- * 1: there is none; -1. */
-int producer_committed(struct producer *p, const char *group, const char *topic, int timeout_ms, char **ret_text,
-                       int64_t *ret_offset, struct error *e);
+enum producer_commit {
+        PRODUCER_NOT_COMMITTED = -1,    /* worded */
+        PRODUCER_IN_DOUBT = -2,         /* worded: it was asked for, and the answer did not come */
+        PRODUCER_COMMITTED = 0,
+        /* Committed, but a connection broke on the way. A request that was repeated may still arrive a second time, and
+         * EndTxn says only whose transaction is to end, not which: begin no more, a new producer has a new epoch. */
+        PRODUCER_COMMITTED_AND_SPENT = 1,
+};
+enum { PRODUCER_PROGRESS_MOST = 2 };
+/* Adds the progress (`count` of it, one a group) to the transaction and commits it, after everything sent was
+ * acknowledged. */
+enum producer_commit producer_commit(struct producer *p, const struct producer_progress *progress, size_t count,
+                                     int timeout_ms, struct error *e);
+
+/* Before the end: aborts the open transaction, so that nobody waits until it times out. Does nothing, which is safe, when
+ * a record or an earlier request could arrive after the abort: not everything was acknowledged, a connection broke. */
+void producer_abort(struct producer *p, int timeout_ms);
+
+enum producer_read {
+        PRODUCER_READ_STABLE,           /* waits for what is open and may change it */
+        PRODUCER_READ_NEWEST,           /* what is committed now; quick when repeated */
+};
+enum producer_found { PRODUCER_UNREAD = -1 /* worded */, PRODUCER_FOUND = 0, PRODUCER_NONE = 1 };
+/* The committed progress. ret_text: freed by the caller, "" when there is no text. */
+enum producer_found producer_committed(struct producer *p, enum producer_read how, const char *group, const char *topic,
+                                       int timeout_ms, char **ret_text, struct error *e);
+/* The cluster's id; NULL: nobody said. Freed by the caller. */
+char *producer_cluster(struct producer *p, int timeout_ms);
 /* How many members a consumer group has now. */
 int producer_group_members(struct producer *p, const char *group, int timeout_ms, size_t *ret, struct error *e);
 /* Records (and transaction markers) between the first and the last offset of all partitions of a topic. */

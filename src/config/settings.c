@@ -135,7 +135,7 @@ const struct setting settings[] = {
           .normal_words = "pinfeed.<user_id>", .example = "pinfeed.0ac1babf620d",
           .help = "Consumer group in which a replay keeps its progress.",
           .details = "No consumer may use it. If your policy allows one group only, name it here. It also begins the "
-                     "transactional ids: <group>.<user_id>.<stream>." },
+                     "transactional ids: <group>.<user_id>.<stream>, or pinfeed.<user_id>.<stream> if it isn't set." },
         { .section = "replay", .key = "exactly_once", .type = SETTING_BOOL, IN_CONFIG(replay_exactly_once),
           .normal = "yes",
           .help = "Send in transactions, so that readers of committed records see each row once.",

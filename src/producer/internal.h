@@ -18,17 +18,8 @@ struct producer_topic {
 
 struct producer {
         rd_kafka_t *rk;
-        producer_token_fn token;
-        void *token_arg;
-        producer_report_fn report;
-        void *report_arg;
-        producer_log_fn log;
-        void *log_arg;
-        producer_quiet_fn quiet;
-        void *quiet_arg;
-        producer_alive_fn alive;
-        void *alive_arg;
-        void (*identity)(void *arg, char *ret, size_t size);
+        struct producer_settings settings;
+        rd_kafka_t *looker;             /* reads the newest cursors; NULL until it is needed */
         size_t message_max_bytes, transaction_timeout_ms;
         bool transactional, by_token;
         struct producer_topic *topics;
@@ -47,6 +38,10 @@ struct producer {
         const struct mismatch *mismatch;        /* what the last error event was about, or NULL */
         unsigned mismatches;            /* such events in a row */
         unsigned brokers;               /* in bootstrap.servers */
+
+        /* shared with librdkafka's broker threads */
+        atomic_uint broken;             /* connections that were closed */
+        unsigned broken_at_begin;       /* of the open transaction */
 
         /* shared with librdkafka's background thread */
         pthread_mutex_t lock;
@@ -116,8 +111,10 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
                const char *text, const char *what, ...) __attribute__((format(printf, 6, 7)));
 /* Whether a code means that a right is missing. */
 bool reason_is_refusal(rd_kafka_resp_err_t code);
-/* Why the open transaction has to be aborted: 1 or -1 as in producer.h, worded. */
-int producer_transaction_failure(struct producer *p, struct error *e);
+/* Why the transaction that was open is broken. Always -1. */
+int transaction_failure(struct producer *p, struct error *e);
+/* progress.c: ends the handle that looks, if there is one. -1: it did not end, and `stuck` is set. */
+int looker_close(struct producer *p, struct error *e);
 /* Calls the owner's alive function: INT_MAX, or what is left for delivering when stopping. */
 int producer_left_ms(struct producer *p);
 /* Calls it, and says when what delivers has to end: at its own time, or earlier when a stop was asked for. */

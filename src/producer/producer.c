@@ -1,6 +1,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "pinfeed/limits.h"
@@ -18,12 +20,12 @@ static void say(struct producer *p, const char *format, ...) {
         char line[3584];
         va_list ap;
 
-        if (!p->log)
+        if (!p->settings.log)
                 return;
         va_start(ap, format);
         vsnprintf(line, sizeof line, format, ap);
         va_end(ap);
-        p->log(p->log_arg, line);
+        p->settings.log(p->settings.log_arg, line);
 }
 
 /* ---- librdkafka's callbacks ---- */
@@ -111,8 +113,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
                 tally_failed(t->tally);
                 delivery_failed(p, t, m->err);
         }
-        if (p->report)
-                p->report(p->report_arg, m->_private, m->err ? rd_kafka_err2str(m->err) : NULL);
+        if (p->settings.report)
+                p->settings.report(p->settings.report_arg, m->_private, m->err ? rd_kafka_err2str(m->err) : NULL);
 }
 
 /* Runs on librdkafka's background thread, so that a busy worker never lets a token lapse. Must end in either
@@ -125,7 +127,7 @@ static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
         bool failed;
 
         (void) config;
-        failed = p->token(p->token_arg, &token, &expires_ms, &e) < 0;
+        failed = p->settings.token(p->settings.credentials, &token, &expires_ms, &e) < 0;
         if (!failed && rd_kafka_oauthbearer_set_token(rk, token, expires_ms, "pinfeed", NULL, 0, reason, sizeof reason)) {
                 error_set(&e, ERROR_FAILED, "librdkafka does not take the token: %s", reason);
                 failed = true;
@@ -142,8 +144,19 @@ static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
                 rd_kafka_oauthbearer_set_token_failure(rk, e.what);
 }
 
+/* What is still unsent is dropped with the connection: a request that is repeated on the next one must not arrive once
+ * more when nobody thinks of it any longer. On a broker's thread. */
+static int on_close(int fd, void *arg) {
+        const struct linger at_once = { .l_onoff = 1 };
+        struct producer *p = arg;
+
+        atomic_fetch_add(&p->broken, 1);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        return close(fd);
+}
+
 int producer_left_ms(struct producer *p) {
-        return p->alive ? p->alive(p->alive_arg) : INT_MAX;
+        return p->settings.alive ? p->settings.alive(p->settings.alive_arg) : INT_MAX;
 }
 
 uint64_t producer_deadline(struct producer *p, uint64_t until_us) {
@@ -167,17 +180,7 @@ static void producer_free(struct producer *p) {
 static struct producer *producer_alloc(const struct producer_settings *s) {
         struct producer *p = mem_zero(1, sizeof *p);
 
-        p->token = s->token;
-        p->token_arg = s->token_arg;
-        p->report = s->report;
-        p->report_arg = s->report_arg;
-        p->log = s->log;
-        p->log_arg = s->log_arg;
-        p->quiet = s->quiet;
-        p->quiet_arg = s->quiet_arg;
-        p->alive = s->alive;
-        p->alive_arg = s->alive_arg;
-        p->identity = s->identity;
+        p->settings = *s;
         p->transactional = s->transactional_id != NULL;
         p->by_token = s->token && producer_wants_token(s->properties, s->property_count);
         pthread_mutex_init(&p->lock, NULL);
@@ -251,6 +254,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
         rd_kafka_conf_set_log_cb(conf, on_log);
         rd_kafka_conf_set_error_cb(conf, on_error);
         rd_kafka_conf_set_dr_msg_cb(conf, delivery);
+        rd_kafka_conf_set_closesocket_cb(conf, on_close);
         if (p->by_token) {
                 rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, on_token);
                 rd_kafka_conf_enable_sasl_queue(conf, 1);
@@ -280,7 +284,9 @@ int producer_destroy(struct producer *p, struct error *e) {
                 return 0;
         if (p->stuck)                   /* librdkafka would free what that call still uses */
                 return error_set(e, ERROR_FAILED, "a call of librdkafka did not come back");
-        p->report = NULL;
+        if (looker_close(p, e) < 0)
+                return -1;
+        p->settings.report = NULL;
         producer_purge(p);
         for (struct producer_topic *t = p->topics; t; t = t->next)
                 rd_kafka_topic_destroy(t->rkt);
@@ -293,10 +299,6 @@ int producer_destroy(struct producer *p, struct error *e) {
         }
         producer_free(p);
         return 0;
-}
-
-bool producer_stuck(const struct producer *p) {
-        return p->stuck;
 }
 
 /* ---- connecting ---- */
@@ -370,8 +372,8 @@ bool producer_fits(const struct producer *p, size_t key_length, size_t value_len
         return key_length + value_length + RECORD_OVERHEAD <= p->message_max_bytes;
 }
 
-int producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
-                  const void *value, size_t value_length, void *tag, struct error *e) {
+enum producer_sent producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
+                                 const void *value, size_t value_length, void *tag, struct error *e) {
         rd_kafka_resp_err_t code;
 
         /* The payload is not written to: librdkafka copies it, its signature is older than const. */
@@ -380,26 +382,22 @@ int producer_send(struct producer *p, struct producer_topic *t, const void *key,
                 tally_sent(t->tally);
                 if (p->in_flight++ == 0)
                         p->waiting_since_us = clock_monotonic_us();
-                return 0;
+                return PRODUCER_SENT;
         }
         code = rd_kafka_last_error();
         switch ((int) code) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-                return 1;
+                return PRODUCER_QUEUE_FULL;
         case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-                return 2;
+                return PRODUCER_TOO_LARGE;
         }
-        if (p->failed) {
+        if (p->failed)
                 *e = p->failure;
-                return -1;
-        }
-        if (producer_fatal(p, e))
-                return -1;
-        if (p->transactional && code == RD_KAFKA_RESP_ERR__STATE) {
-                producer_transaction_failure(p, e);
-                return -1;
-        }
-        return reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
+        else if (p->transactional && code == RD_KAFKA_RESP_ERR__STATE)
+                transaction_failure(p, e);
+        else if (!producer_fatal(p, e))
+                reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
+        return PRODUCER_NOT_SENT;
 }
 
 /* Why nothing is acknowledged: the token, a refusal, or the network. */
@@ -416,18 +414,18 @@ static void watch_quiet(struct producer *p) {
         uint64_t now_us = clock_monotonic_us();
         bool quiet = p->in_flight > 0 && now_us - p->waiting_since_us >= QUIET_MS * 1000;
 
-        if (!p->quiet || (!quiet && !p->waiting_said_us))
+        if (!p->settings.quiet || (!quiet && !p->waiting_said_us))
                 return;
         if (!quiet) {
                 p->waiting_said_us = 0;
-                p->quiet(p->quiet_arg, 0, NULL);
+                p->settings.quiet(p->settings.quiet_arg, 0, NULL);
         } else if (now_us - p->waiting_said_us >= 1000000) {
                 struct error e;
 
                 why_quiet(p, &e);
                 error_prefix(&e, "Kafka acknowledges nothing, %zu records wait: ", p->in_flight);
                 p->waiting_said_us = now_us;
-                p->quiet(p->quiet_arg, p->waiting_since_us, &e);
+                p->settings.quiet(p->settings.quiet_arg, p->waiting_since_us, &e);
         }
 }
 

@@ -24,16 +24,18 @@ static bool code_is_passing(rd_kafka_resp_err_t code) {
 
 /* A consumer that never joins its group. rd_kafka_ListConsumerGroupOffsets would do without one, but crashes when the
  * coordinator moves (librdkafka issue 5040); and only a consumer's isolation level waits for stable offsets. */
-static int open_reader(struct producer *p, const char *group, rd_kafka_t **ret, struct error *e) {
+static int open_reader(struct producer *p, enum producer_read how, const char *group, rd_kafka_t **ret, struct error *e) {
         rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(p->rk));
         rd_kafka_error_t *error = NULL;
         char reason[512];
 
         rd_kafka_conf_set_dr_msg_cb(conf, NULL);
         rd_kafka_conf_set_error_cb(conf, NULL);
+        rd_kafka_conf_set_closesocket_cb(conf, NULL);
         if (rd_kafka_conf_set(conf, "group.id", group, reason, sizeof reason) != RD_KAFKA_CONF_OK
             || rd_kafka_conf_set(conf, "enable.auto.commit", "false", reason, sizeof reason) != RD_KAFKA_CONF_OK
-            || rd_kafka_conf_set(conf, "isolation.level", "read_committed", reason, sizeof reason) != RD_KAFKA_CONF_OK)
+            || rd_kafka_conf_set(conf, "isolation.level", how == PRODUCER_READ_STABLE ? "read_committed" : "read_uncommitted",
+                                 reason, sizeof reason) != RD_KAFKA_CONF_OK)
                 abort();        /* every version since 2.0 knows them; the group's name was checked */
         if (p->by_token)
                 rd_kafka_conf_enable_sasl_queue(conf, 1);
@@ -59,6 +61,13 @@ static int close_reader(struct producer *p, rd_kafka_t *reader, struct error *e)
         return -1;
 }
 
+int looker_close(struct producer *p, struct error *e) {
+        rd_kafka_t *looker = p->looker;
+
+        p->looker = NULL;
+        return close_reader(p, looker, e);
+}
+
 /* A code when there is no answer to be trusted: an offset beside an error says nothing ("not stable yet" comes with
  * -1001, like "none"). */
 static rd_kafka_resp_err_t fetch(rd_kafka_t *reader, const char *topic, int timeout_ms, char **ret_text,
@@ -77,39 +86,58 @@ static rd_kafka_resp_err_t fetch(rd_kafka_t *reader, const char *topic, int time
         return code;
 }
 
-static int fetch_until(struct producer *p, rd_kafka_t *reader, const char *group, const char *topic, uint64_t until_us,
-                       char **ret_text, int64_t *ret_offset, struct error *e) {
+static enum producer_found fetch_until(struct producer *p, rd_kafka_t *reader, const char *group, const char *topic,
+                                       uint64_t until_us, char **ret_text, struct error *e) {
         rd_kafka_resp_err_t code;
-
-        while ((code = fetch(reader, topic, clock_left_ms(until_us, LIMIT_SLICE_MS), ret_text, ret_offset))) {
-                if (!producer_alive(p))
-                        return error_stopped(e);
-                if (!code_is_passing(code) || clock_monotonic_us() >= until_us)
-                        return reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
-                rd_kafka_poll(p->rk, 50);
-        }
-        return 0;
-}
-
-int producer_committed(struct producer *p, const char *group, const char *topic, int timeout_ms, char **ret_text,
-                       int64_t *ret_offset, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        rd_kafka_t *reader = NULL;
         int64_t offset = -1;
         char *text = NULL;
-        int r = open_reader(p, group, &reader, e);
 
-        if (r == 0)
-                r = fetch_until(p, reader, group, topic, until_us, &text, &offset, e);
-        if (close_reader(p, reader, r < 0 ? &(struct error) {} : e) < 0)
-                r = -1;
-        if (r < 0 || offset < 0) {
-                free(text);
-                return r < 0 ? -1 : 1;
+        while ((code = fetch(reader, topic, clock_left_ms(until_us, LIMIT_SLICE_MS), &text, &offset))) {
+                if (!producer_alive(p)) {
+                        error_stopped(e);
+                        return PRODUCER_UNREAD;
+                }
+                if (!code_is_passing(code) || clock_monotonic_us() >= until_us) {
+                        reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
+                        return PRODUCER_UNREAD;
+                }
+                rd_kafka_poll(p->rk, 50);
         }
-        *ret_text = text;
-        *ret_offset = offset;
-        return 0;
+        if (offset >= 0) {
+                *ret_text = text;
+                return PRODUCER_FOUND;
+        }
+        free(text);
+        return PRODUCER_NONE;
+}
+
+/* Who looks, looks again soon: that handle stays, as each new one has to find its brokers and to sign in. */
+enum producer_found producer_committed(struct producer *p, enum producer_read how, const char *group, const char *topic,
+                                       int timeout_ms, char **ret_text, struct error *e) {
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
+        rd_kafka_t *reader = how == PRODUCER_READ_NEWEST ? p->looker : NULL;
+        enum producer_found r = PRODUCER_UNREAD;
+        char *text = NULL;
+
+        if (reader || open_reader(p, how, group, &reader, e) == 0)
+                r = fetch_until(p, reader, group, topic, until_us, &text, e);
+        if (how == PRODUCER_READ_NEWEST)
+                p->looker = reader;
+        else if (close_reader(p, reader, r == PRODUCER_UNREAD ? &(struct error) {} : e) < 0)
+                r = PRODUCER_UNREAD;
+        if (r == PRODUCER_FOUND)
+                *ret_text = text;
+        else
+                free(text);
+        return r;
+}
+
+char *producer_cluster(struct producer *p, int timeout_ms) {
+        char *theirs = rd_kafka_clusterid(p->rk, timeout_ms), *ret = theirs ? mem_copy_string(theirs) : NULL;
+
+        if (theirs)
+                rd_kafka_mem_free(p->rk, theirs);
+        return ret;
 }
 
 /* ---- members ---- */

@@ -40,8 +40,8 @@ bool reason_is_refusal(rd_kafka_resp_err_t code) {
 static void hint_rights(const struct producer *p, struct error *e, enum reason_action action) {
         char identity[384] = "", used[400] = "";
 
-        if (p->identity)
-                p->identity(p->token_arg, identity, sizeof identity);
+        if (p->settings.identity)
+                p->settings.identity(p->settings.credentials, identity, sizeof identity);
         if (*identity)
                 snprintf(used, sizeof used, " (used: %s)", identity);
         if (action == REASON_CONNECT && p->by_token) {
@@ -83,6 +83,8 @@ static const struct {
         { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "Was the topic deleted? `pinfeed --create-topics` creates it." },
         { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "Was the topic deleted? `pinfeed --create-topics` creates it." },
         { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "Was the topic deleted? `pinfeed --create-topics` creates it." },
+        { RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, "Set [kafka] transaction.timeout.ms to what the brokers allow "
+          "(their transaction.max.timeout.ms) or less." },
         { RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "Set [kafka] compression.codec to one that the brokers know." },
 };
 
@@ -122,6 +124,7 @@ static enum error_class class_of(rd_kafka_resp_err_t code) {
         case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
         case RD_KAFKA_RESP_ERR_INVALID_RECORD:
         case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+        case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
         case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
                 return ERROR_REFUSED;
         }

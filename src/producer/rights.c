@@ -78,7 +78,8 @@ static int ask_all(struct producer *p, struct producer *q, size_t count, int tim
         return r;
 }
 
-int producer_may_write(struct producer *p, const struct producer_settings *settings, int timeout_ms, struct error *e) {
+int producer_may_write(struct producer *p, int timeout_ms, struct error *e) {
+        struct producer_settings settings = p->settings;
         rd_kafka_conf_t *conf;
         struct producer *q;
         size_t count = 0;
@@ -86,12 +87,14 @@ int producer_may_write(struct producer *p, const struct producer_settings *setti
 
         for (const struct producer_topic *t = p->topics; t; t = t->next)
                 count++;
-        if (properties_make(settings, &conf, e) < 0)
+        settings.transactional_id = NULL;
+        settings.report = NULL;
+        if (properties_make(&settings, &conf, e) < 0)
                 return -1;
         set(conf, "enable.idempotence", "false");
         set(conf, "request.required.acks", impossible_acks);
         set(conf, "linger.ms", "0");
-        if (producer_from(settings, conf, on_answer, &q, e) < 0)
+        if (producer_from(&settings, conf, on_answer, &q, e) < 0)
                 return -1;
         r = ask_all(p, q, count, timeout_ms, e);
         if (producer_destroy(q, r < 0 ? &(struct error) {} : e) < 0) {

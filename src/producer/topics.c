@@ -72,10 +72,6 @@ int producer_topic(struct producer *p, const char *name, struct tally *tally, in
         return 0;
 }
 
-const char *producer_topic_name(const struct producer_topic *t) {
-        return t->name;
-}
-
 int producer_topic_partitions(const struct producer_topic *t) {
         return t->partitions;
 }

@@ -1,7 +1,8 @@
-/* Transactions. librdkafka sorts its errors into retriable (the same call again), abortable and fatal; everything
- * else, and a time that is up, ends in a new producer, whose init_transactions settles what was open. */
+/* Transactions. What passes by itself is waited for; everything else, and a time that is up, ends in a new producer,
+ * whose init_transactions settles what was open. */
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "pinfeed/limits.h"
@@ -11,13 +12,11 @@ static int slice_ms(uint64_t until_us) {
         return clock_left_ms(until_us, LIMIT_SLICE_MS) + 1;
 }
 
-/* Words a transactional error and says what the caller must do about it (see producer.h). */
-static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_action action, const char *what, struct error *e) {
-        bool abortable;
-
-        /* The transaction broke before this call; asked to commit it, librdkafka only says why. */
+/* Words a transactional error. Always -1. */
+static int failed(struct producer *p, rd_kafka_error_t *error, enum reason_action action, const char *what, struct error *e) {
+        /* The transaction broke before this call. Asked to begin one, librdkafka says why, and does nothing else. */
         if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__STATE) {
-                rd_kafka_error_t *cause = rd_kafka_commit_transaction(p->rk, LIMIT_SLICE_MS);
+                rd_kafka_error_t *cause = rd_kafka_begin_transaction(p->rk);
 
                 if (cause) {
                         rd_kafka_error_destroy(error);
@@ -25,26 +24,17 @@ static int settle(struct producer *p, rd_kafka_error_t *error, enum reason_actio
                         action = REASON_WRITE;
                 }
         }
-        abortable = rd_kafka_error_txn_requires_abort(error) && !rd_kafka_error_is_fatal(error);
         if (p->failed)
                 *e = p->failure;
         else
                 reason_set(p, e, action, rd_kafka_error_code(error), rd_kafka_error_string(error), "%s", what);
         rd_kafka_error_destroy(error);
-        if (!abortable || p->failed || e->class == ERROR_REFUSED || e->class == ERROR_TAKEN_OVER)
-                return -1;
-        return 1;
+        return -1;
 }
 
-/* Whether the same call is to be repeated; destroys the error then. */
-static bool again(struct producer *p, rd_kafka_error_t *error, uint64_t *until_us) {
-        *until_us = producer_deadline(p, *until_us);
-        if (p->failed || !rd_kafka_error_is_retriable(error) || clock_monotonic_us() >= *until_us)
-                return false;
-        if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__TIMED_OUT)
-                rd_kafka_poll(p->rk, 50);       /* it answered at once: no busy loop */
-        rd_kafka_error_destroy(error);
-        return true;
+int transaction_failure(struct producer *p, struct error *e) {
+        return failed(p, rd_kafka_error_new(RD_KAFKA_RESP_ERR__STATE, "it ended by itself"), REASON_WRITE,
+                      "a transaction broke", e);
 }
 
 int producer_init_transactions(struct producer *p, int timeout_ms, struct error *e) {
@@ -52,12 +42,15 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
         rd_kafka_error_t *error;
 
         while ((error = rd_kafka_init_transactions(p->rk, slice_ms(until_us)))) {
-                if (!producer_alive(p)) {
-                        rd_kafka_error_destroy(error);
+                bool stopping = !producer_alive(p);
+
+                if (!stopping && (p->failed || !rd_kafka_error_is_retriable(error) || clock_monotonic_us() >= until_us))
+                        return failed(p, error, REASON_TRANSACTION, "Kafka does not begin transactions", e);
+                if (!stopping && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__TIMED_OUT)
+                        rd_kafka_poll(p->rk, 50);       /* it answered at once: no busy loop */
+                rd_kafka_error_destroy(error);
+                if (stopping)
                         return error_stopped(e);
-                }
-                if (!again(p, error, &until_us))
-                        return settle(p, error, REASON_TRANSACTION, "Kafka does not begin transactions", e), -1;
         }
         return 0;
 }
@@ -65,116 +58,166 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
 int producer_begin(struct producer *p, struct error *e) {
         rd_kafka_error_t *error = rd_kafka_begin_transaction(p->rk);
 
-        return error ? settle(p, error, REASON_TRANSACTION, "a transaction can't begin", e) : 0;
+        p->broken_at_begin = p->broken;
+        return error ? failed(p, error, REASON_TRANSACTION, "a transaction can't begin", e) : 0;
 }
 
-int producer_abort(struct producer *p, int timeout_ms, struct error *e) {
-        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        rd_kafka_error_t *error;
-
-        while ((error = rd_kafka_abort_transaction(p->rk, slice_ms(until_us))))
-                if (!again(p, error, &until_us))
-                        return settle(p, error, REASON_TRANSACTION, "a transaction can't be aborted", e), -1;
-        return 0;
-}
-
-int producer_transaction_failure(struct producer *p, struct error *e) {
-        /* In that state it only says why. */
-        rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, LIMIT_SLICE_MS);
-
-        if (error)
-                return settle(p, error, REASON_WRITE, "a transaction broke", e);
-        return error_set(e, ERROR_FAILED, "a transaction ended by itself");
+void producer_abort(struct producer *p, int timeout_ms) {
+        if (!p->stuck && producer_flush(p, timeout_ms) && p->broken == p->broken_at_begin)
+                rd_kafka_error_destroy(rd_kafka_abort_transaction(p->rk, LIMIT_SLICE_MS));
 }
 
 unsigned producer_transaction_timeout_ms(const struct producer *p) {
         return (unsigned) p->transaction_timeout_ms;
 }
 
-/* ---- the cursor in the transaction ---- */
+/* ---- commit ---- */
 
-/* rd_kafka_send_offsets_to_transaction does not keep its time limit while the group's coordinator can't be found (as of
- * librdkafka 2.14). */
-struct offsets {
+/* The cursor and the commit, each one call with all the time there is: a call that timed out would stay in librdkafka's
+ * queue, and could run after the next transaction began. And rd_kafka_send_offsets_to_transaction does not keep its limit
+ * while the group's coordinator can't be found (as of librdkafka 2.14). So they have a thread that can be left behind. */
+struct ending {
         rd_kafka_t *rk;
-        rd_kafka_topic_partition_list_t *list;
-        rd_kafka_consumer_group_metadata_t *group;
-        int timeout_ms;
+        struct cursor_of {
+                rd_kafka_topic_partition_list_t *list;
+                rd_kafka_consumer_group_metadata_t *group;
+        } cursors[PRODUCER_PROGRESS_MOST];
+        size_t count, added;
+        uint64_t until_us;
         rd_kafka_error_t *error;        /* the answer */
+        atomic_bool asked;              /* the commit was; else the cursor was the last */
+        atomic_bool left;               /* nobody waits any more */
 };
 
-static void offsets_send(void *arg) {
-        struct offsets *o = arg;
+static rd_kafka_error_t *add_cursor(struct ending *n, int timeout_ms) {
+        const struct cursor_of *c = &n->cursors[n->added];
 
-        o->error = rd_kafka_send_offsets_to_transaction(o->rk, o->list, o->group, o->timeout_ms);
+        return rd_kafka_send_offsets_to_transaction(n->rk, c->list, c->group, timeout_ms);
 }
 
-static struct offsets *offsets_new(struct producer *p, const struct producer_progress *progress, int timeout_ms) {
-        struct offsets *o = mem_zero(1, sizeof *o);
-        rd_kafka_topic_partition_t *partition;
+static rd_kafka_error_t *commit(struct ending *n, int timeout_ms) {
+        return rd_kafka_commit_transaction(n->rk, timeout_ms);
+}
 
-        o->rk = p->rk;
-        o->timeout_ms = timeout_ms;
-        o->group = rd_kafka_consumer_group_metadata_new(progress->group);
-        o->list = rd_kafka_topic_partition_list_new(1);
-        partition = rd_kafka_topic_partition_list_add(o->list, progress->topic, 0);
+static rd_kafka_error_t *repeat(struct ending *n, rd_kafka_error_t *(*call)(struct ending *n, int timeout_ms)) {
+        rd_kafka_error_t *error;
+
+        while ((error = call(n, clock_left_ms(n->until_us, INT_MAX) + 1))) {
+                if (!rd_kafka_error_is_retriable(error) || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT
+                    || clock_monotonic_us() >= n->until_us)
+                        break;
+                rd_kafka_error_destroy(error);
+                usleep(50000);          /* it answered at once: no busy loop */
+        }
+        return error;
+}
+
+static void end(void *arg) {
+        struct ending *n = arg;
+
+        for (; n->added < n->count; n->added++)
+                if ((n->error = repeat(n, add_cursor)))
+                        return;
+        n->asked = true;
+        n->error = n->left ? rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "too late") : repeat(n, commit);
+}
+
+static struct cursor_of cursor_of(const struct producer_progress *progress) {
+        struct cursor_of c = {
+                rd_kafka_topic_partition_list_new(1), rd_kafka_consumer_group_metadata_new(progress->group),
+        };
+        rd_kafka_topic_partition_t *partition = rd_kafka_topic_partition_list_add(c.list, progress->topic, 0);
+
         partition->offset = progress->offset;
         partition->metadata_size = strlen(progress->text);
         partition->metadata = mem_copy_string(progress->text);  /* the list frees it with free() */
-        return o;
+        return c;
 }
 
-static void offsets_free(struct offsets *o) {
-        rd_kafka_consumer_group_metadata_destroy(o->group);
-        rd_kafka_topic_partition_list_destroy(o->list);
-        free(o);
+static struct ending *ending_new(struct producer *p, const struct producer_progress *progress, size_t count,
+                                 uint64_t until_us) {
+        struct ending *n = mem_zero(1, sizeof *n);
+
+        n->rk = p->rk;
+        n->until_us = until_us;
+        for (; n->count < count; n->count++)
+                n->cursors[n->count] = cursor_of(&progress[n->count]);
+        return n;
 }
 
-/* One call, as long as it takes: after a time-out of its own the transaction would have to be aborted. */
-static int send_offsets(struct producer *p, const struct producer_progress *progress, uint64_t *until_us,
-                        rd_kafka_error_t **ret_error, struct error *e) {
-        enum { GRACE_US = LIMIT_SLICE_MS * 1000 };
-        struct offsets *o = offsets_new(p, progress, clock_left_ms(*until_us, INT_MAX) + 1);
-        struct call *c = call_start(offsets_send, o);
+static void ending_free(struct ending *n) {
+        for (size_t i = 0; i < n->count; i++) {
+                rd_kafka_consumer_group_metadata_destroy(n->cursors[i].group);
+                rd_kafka_topic_partition_list_destroy(n->cursors[i].list);
+        }
+        free(n);
+}
 
-        while (!call_wait(c) && clock_monotonic_us() < *until_us + GRACE_US)
-                *until_us = producer_deadline(p, *until_us);
-        if (call_end(c)) {
-                *ret_error = o->error;
-                offsets_free(o);
+static int flush(struct producer *p, uint64_t until_us, struct error *e) {
+        uint64_t began_us = clock_monotonic_us();
+
+        if (producer_flush(p, clock_left_ms(until_us, INT_MAX)))
                 return 0;
+        if (p->failed) {
+                *e = p->failure;
+                return -1;
         }
-        error_set(e, ERROR_UNREACHABLE, "the cursor can't be added to the transaction: the coordinator of group %s does not "
-                  "answer", progress->group);
+        return error_set(e, ERROR_UNREACHABLE, "Kafka did not acknowledge %zu records within %u s: %s", p->in_flight,
+                         (unsigned) ((clock_monotonic_us() - began_us) / 1000000),
+                         *p->reason ? p->reason : "no broker answered");
+}
+
+/* Nothing may be asked of this producer any more, not even to abort. */
+static enum producer_commit in_doubt(struct producer *p) {
+        atomic_fetch_add(&p->broken, 1);
+        return PRODUCER_IN_DOUBT;
+}
+
+static enum producer_commit left_behind(struct producer *p, const char *group, bool asked, struct error *e) {
+        if (asked)
+                error_set(e, ERROR_UNREACHABLE, "a transaction can't be committed: its coordinator does not answer");
+        else
+                error_set(e, ERROR_UNREACHABLE, "the cursor can't be added to the transaction: the coordinator of group %s "
+                          "does not answer", group);
         producer_fail(p, e);
-        p->stuck = true;                /* and `o` with it */
-        return -1;
+        p->stuck = true;
+        return asked ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
 }
 
-static int send_progress(struct producer *p, const struct producer_progress *progress, uint64_t *until_us,
-                         struct error *e) {
-        rd_kafka_error_t *error;
+static enum producer_commit outcome(struct producer *p, struct ending *n, bool broken, struct error *e) {
+        bool late = n->error && rd_kafka_error_code(n->error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
 
-        for (;;) {
-                if (send_offsets(p, progress, until_us, &error, e) < 0)
-                        return -1;
-                if (!error)
-                        return 0;
-                if (!again(p, error, until_us))
-                        return settle(p, error, REASON_GROUP, "the cursor can't be added to the transaction", e);
-        }
+        if (!n->error)
+                return broken ? PRODUCER_COMMITTED_AND_SPENT : PRODUCER_COMMITTED;
+        if (n->asked)
+                failed(p, n->error, REASON_WRITE, "a transaction can't be committed", e);
+        else
+                failed(p, n->error, REASON_GROUP, "the cursor can't be added to the transaction", e);
+        return n->asked && (late || broken) ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
 }
 
-int producer_commit(struct producer *p, const struct producer_progress *progress, int timeout_ms, struct error *e) {
+enum producer_commit producer_commit(struct producer *p, const struct producer_progress *progress, size_t count,
+                                     int timeout_ms, struct error *e) {
+        enum { GRACE_US = LIMIT_SLICE_MS * 1000 };
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        rd_kafka_error_t *error;
-        int r;
+        unsigned broken;
+        enum producer_commit r;
+        struct ending *n;
+        struct call *c;
+        bool asked;
 
-        r = send_progress(p, progress, &until_us, e);
-        if (r != 0)
-                return r;
-        while ((error = rd_kafka_commit_transaction(p->rk, slice_ms(until_us))))
-                if (!again(p, error, &until_us))
-                        return settle(p, error, REASON_WRITE, "a transaction can't be committed", e);
-        return 0;
+        if (flush(p, until_us, e) < 0)
+                return PRODUCER_NOT_COMMITTED;
+        broken = p->broken;
+        n = ending_new(p, progress, count, until_us);
+        c = call_start(end, n);
+        while (!call_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
+                until_us = producer_deadline(p, until_us);
+        n->left = true;
+        asked = n->asked;
+        if (!call_end(c))               /* and `n` with it */
+                return left_behind(p, progress->group, asked, e);
+        r = outcome(p, n, p->broken != broken, e);
+        ending_free(n);
+        return r;
 }

@@ -3,8 +3,10 @@
  * Format (version 1): one JSON object, at most 4,096 bytes (the brokers' offset.metadata.max.bytes):
  *   {"pinfeed":1,"table":FINGERPRINT,"writer":{"host":H,"pid":P,"start":MS},
  *    "main":{"rows":N,"last":KEY|null,"to":KEY|null,"restart":BOOL,"done":BOOL},
- *    "bounded":{"id":HEX, … as main …}}                               (bounded: only if there was such a run)
- * KEY is the key's text, or "0x" and its bytes in hex when it isn't plain UTF-8 or begins with "0x".
+ *    "bounded":{"id":HEX, … as main …},                               (only if there was such a run)
+ *    "earlier":[ … bounded ones, the newest first, as many as fit … ]}
+ * KEY is the key's text, or "0x" and its bytes in hex when it isn't plain UTF-8 or begins with "0x". A run may have
+ * "table", if its table was another then, and "again", which restart it is or was of. A file says "topic" and "cluster".
  */
 #ifndef PINFEED_REPLAY_CURSOR_H
 #define PINFEED_REPLAY_CURSOR_H
@@ -15,8 +17,10 @@
 
 enum {
         CURSOR_TEXT_MAX = 4096,
+        CURSOR_FILE_MAX = CURSOR_TEXT_MAX + 512,
         /* The longest key of which four fit, each byte doubled at worst. */
         CURSOR_KEY_MAX = 430,
+        CURSOR_EARLIER = 7,
 };
 
 /* Where one run is: the main one, or one bounded by --from and --to. */
@@ -29,6 +33,8 @@ struct cursor_run {
         bool restart;                   /* begun with --restart */
         bool done;                      /* the upper bound was reached */
         char id[17];                    /* of a bounded run: from --from and --to; "" for the main one */
+        char again[33];                 /* the last --restart that it took part in; "": none is known */
+        char fingerprint[33];           /* of its table; "": the cursor's */
 };
 
 struct cursor {
@@ -36,15 +42,28 @@ struct cursor {
         char host[65];                  /* the writer */
         pid_t pid;
         int64_t start_ms;
-        struct cursor_run main, bounded;
+        char topic[250], cluster[65];   /* "": not said */
+        struct cursor_run main, bounded, earlier[CURSOR_EARLIER];
+        size_t earlier_count;
 };
 
-/* 0; 1: the text is not a cursor of pinfeed (or of a version that is too new: *ret_version, else 0). Frees what was in
- * `c` before. */
-int cursor_parse(const char *text, size_t length, struct cursor *c, int *ret_version);
-/* Appends the text. */
-void cursor_print(const struct cursor *c, struct buffer *out);
+enum cursor_text { CURSOR_READ = 0, CURSOR_FOREIGN };
+/* CURSOR_FOREIGN: the text is not a cursor of pinfeed, or of a version that is too new (*ret_version, else 0). Frees what
+ * was in `c` before. */
+enum cursor_text cursor_parse(const char *text, size_t length, struct cursor *c, int *ret_version);
+/* Appends the text; of at most `limit` bytes, if leaving out earlier runs does it. */
+void cursor_print(const struct cursor *c, size_t limit, struct buffer *out);
 void cursor_free(struct cursor *c);             /* safe on {0} and twice */
+
+/* The run of that id, or NULL. */
+struct cursor_run *cursor_find(struct cursor *c, const char *id);
+/* The same, as the main or the bounded run; made, or fetched from the earlier ones, if it isn't. What is bounded now
+ * becomes an earlier one then. */
+struct cursor_run *cursor_take(struct cursor *c, const char *id);
+/* What a run's table was. */
+const char *cursor_fingerprint(const struct cursor *c, const struct cursor_run *run);
+/* Begins it from nothing. */
+void cursor_reset(struct cursor_run *run);
 
 /* Who runs: this host, process and its start. */
 void cursor_sign(struct cursor *c, int64_t start_ms);

@@ -1,47 +1,18 @@
 #include "feed.h"
-#include "pinfeed/limits.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-        ABORT_TIMEOUT_MS = 10000,
-        MOST_RECOVERIES = 5,
-        FLOWING_US = 1000000,
-        LOOK_MS = 10000,
-};
+#include "pinfeed/limits.h"
 
-void feed_init(struct feed *f, struct feed_run *run, const struct config_stream *stream) {
-        const struct config *config = run->session.config;
-
-        *f = (struct feed) { .run = run };
-        f->stream.config = stream;
-        f->progress.total = UINT64_MAX;
-        f->transactional_id = mem_format("%s.%s.%s", run->group, config->user_id, stream->name);
-        f->state_path = mem_format("%s/replay-%s.cursor", config->state_dir, f->transactional_id);
-        for (char *c = f->state_path + strlen(config->state_dir) + 1; *c; c++)
-                if (*c == '/')
-                        *c = '_';       /* a group may have any name */
-        connection_init(&f->connection, &run->session, NULL);
-}
-
-void feed_done(struct feed *f) {
-        stream_done(&f->stream);
-        cursor_free(&f->cursor);
-        cursor_free(&f->copy);
-        buffer_free(&f->first);
-        buffer_free(&f->resumed_from);
-        buffer_free(&f->last);
-        buffer_free(&f->json);
-        free(f->transactional_id);
-        free(f->state_path);
-}
-
-void feed_wake(struct feed *f) {
-        uint64_t row_us = f->row_us;            /* before the clock is read, or it may lie ahead of it */
-
-        if (clock_monotonic_us() - row_us > FLOWING_US)
-                connection_cancel(&f->connection);
+/* <group>.<user_id>.<stream>: policies name them so; the default group has the user id in it, and the ids of earlier
+ * versions, which are to be fenced. A stream's name has no point; for a user id that has, the lengths
+ * keep a.b + c and a + b.c apart. */
+static char *transactional_id(const char *group, const char *user_id, const char *stream) {
+        if (strchr(user_id, '.'))
+                return mem_format("%s.%s.%s#%zu", group, user_id, stream, strlen(user_id));
+        return mem_format("%s.%s.%s", group, user_id, stream);
 }
 
 static void on_report(void *arg, void *tag, const char *reason) {
@@ -49,10 +20,79 @@ static void on_report(void *arg, void *tag, const char *reason) {
 
         (void) tag;
         if (reason)
-                f->undelivered = true;
+                f->place.undelivered = true;
 }
 
-/* ---- an attempt ---- */
+void feed_init(struct feed *f, struct feed_run *run, const struct config_stream *stream) {
+        const struct config *config = run->session.config;
+
+        *f = (struct feed) { .run = run };
+        f->stream.config = stream;
+        f->progress.total = UINT64_MAX;
+        f->transactional_id = transactional_id(config->replay_group_default ? PLACE_FORMER_GROUP : config->replay_group,
+                                               config->user_id, stream->name);
+        connection_init(&f->connection, &run->session, NULL);
+        place_init(&f->place, &f->connection, stream, run->start_ms);
+}
+
+void feed_done(struct feed *f) {
+        stream_done(&f->stream);
+        place_free(&f->place);
+        buffer_free(&f->batch.last);
+        buffer_free(&f->result.first);
+        buffer_free(&f->result.last);
+        buffer_free(&f->result.resumed_from);
+        free(f->transactional_id);
+}
+
+void feed_wake(struct feed *f) {
+        if (!f->progress.flowing)
+                connection_cancel(&f->connection);
+}
+
+/* ---- which restart ---- */
+
+/* All streams that are wanted have to be looked at, before any of them is written. */
+static int look_at_all(struct feed *f, struct error *e) {
+        struct feed_run *run = f->run;
+        struct cursor *cursors = mem_zero(run->count, sizeof *cursors), **list = mem_alloc(run->count * sizeof *list);
+        struct hash hash = HASH_64;
+        char streams[9];
+        int r = 0;
+
+        for (size_t i = 0; i < run->count && r == 0; i++) {
+                const char *name = run->feeds[i].stream.config->name;
+
+                hash_add(&hash, name, strlen(name) + 1);
+                list[i] = &cursors[i];
+                r = place_peek(&f->place, &run->feeds[i].place, list[i], e);
+        }
+        snprintf(streams, sizeof streams, "%08" PRIx32, (uint32_t) hash.state);
+        if (r == 0)
+                decide_restart(list, run->count, run->id, streams, run->start_ms, run->restart_name);
+        for (size_t i = 0; i < run->count; i++)
+                cursor_free(&cursors[i]);
+        free(cursors);
+        free(list);
+        return r;
+}
+
+static int settle_restart(struct feed *f, struct error *e) {
+        struct feed_run *run = f->run;
+        int r = 0;
+
+        if (!run->restart)
+                return 0;
+        while (pthread_mutex_trylock(&run->restart_lock) != 0)
+                if (!worker_sleep_ms(f->connection.worker, 50))
+                        return error_stopped(e);
+        if (!*run->restart_name)
+                r = look_at_all(f, e);
+        pthread_mutex_unlock(&run->restart_lock);
+        return r;
+}
+
+/* ---- an attempt, step by step ---- */
 
 static int open_database(struct feed *f, struct error *e) {
         int r;
@@ -62,178 +102,212 @@ static int open_database(struct feed *f, struct error *e) {
         r = connection_open_database(&f->connection, e);
         if (r == 0)
                 r = stream_describe(&f->stream, &f->connection, e);
-        return r == 0 && !f->claimed ? feed_check_keys(f, e) : r;
+        return r == 0 && !f->place.claimed ? feed_check_keys(f, e) : r;
 }
 
 static int open_producer(struct feed *f, struct error *e) {
-        int r;
+        const char *id = f->place.exactly_once && !f->run->dry_run ? f->transactional_id : NULL;
+        int r = connection_open_producer(&f->connection, id, on_report, f, e);
 
-        f->open = false;
-        f->open_rows = f->open_bytes = 0;
-        f->undelivered = false;
-        if (connection_close_producer(&f->connection, e) < 0)
-                return -1;
-        r = connection_open_producer(&f->connection, f->run->exactly_once ? f->transactional_id : NULL, on_report, f, e);
         if (r == 0)
                 r = stream_open_topic(&f->stream, &f->connection, e);
-        if (r == 0 && !f->claimed)
+        if (r == 0 && !f->place.claimed && !f->run->dry_run)
                 r = connection_may_write(&f->connection, e);
+        f->limits = batch_limits(f->run->commit_rows,
+                                 id && r == 0 ? producer_transaction_timeout_ms(f->connection.producer) * 1000ull : 0);
         return r == 0 ? feed_check_group(f, e) : r;
 }
 
 /* Fences whoever was there; but not one who came after us. */
 static int take_over(struct feed *f, struct error *e) {
-        if (!f->run->exactly_once)
+        if (!f->place.exactly_once)
                 return 0;
-        if (f->claimed && feed_taken_over(f, 0, e))
+        if (f->place.claimed && place_is_ours(&f->place, e) < 0)
                 return -1;
         return producer_init_transactions(f->connection.producer, LIMIT_INIT_MS, e);
 }
 
-/* Proves every right before the first record, and tells whom we fenced who we are. */
-static int claim(struct feed *f, struct error *e) {
-        int r = feed_begin(f, clock_monotonic_us(), e);
+/* The cursor knows whether a commit was done whose answer got lost. */
+static void settle_doubt(struct feed *f) {
+        uint64_t committed = f->place.at->rows - f->place.rows_before;
 
-        if (r == 0)
-                r = feed_commit(f, f->at->done, e);
-        f->claimed = f->claimed || r == 0;
-        return r;
-}
-
-static void ready(struct feed *f) {
-        if (!f->ready && atomic_fetch_sub(&f->run->unready, 1) == 1)
-                service_ready(f->run->session.service);
-        f->ready = true;
-}
-
-/* Start, resume and recovery. 0: done; 1: aborted, or stopping; 2: stopped between two commits; -1. */
-static int attempt(struct feed *f, struct error *e) {
-        int r = open_database(f, e);
-
-        if (r == 0)
-                r = open_producer(f, e);
-        if (r == 0)
-                r = take_over(f, e);
-        if (r == 0)
-                r = feed_read_cursor(f, e);
-        if (r == 0)
-                r = feed_settle_cursor(f, e);
-        if (r == 0)
-                r = claim(f, e);
-        if (r == 0) {
-                ready(f);               /* every right is proven; counting may take long */
-                r = feed_settle_bound(f, e);
+        if (f->place.doubt_rows > 0 && committed == f->progress.committed + f->place.doubt_rows) {
+                f->progress.bytes += f->place.doubt_bytes;
+                f->progress.transactions++;
         }
-        if (r == 0)
-                r = feed_count(f, e);
-        if (r == 0)
-                r = feed_announce(f, e);
-        if (r != 0)
-                return r;
-        r = feed_rows(f, e);
-        f->complete = r == 0;
-        if (r == 0 && feed_count_missed(f, e) < 0)
-                service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, e);
+        f->place.doubt_rows = f->place.doubt_bytes = 0;
+        f->progress.committed = f->progress.sent = committed;
+}
+
+static int find_place(struct feed *f, struct error *e) {
+        const struct table_facts *facts = table_facts(f->stream.table);
+        struct decide_wanted wanted = {
+                .id = f->run->id, .fingerprint = facts->fingerprint, .old_fingerprint = facts->former_fingerprint,
+        };
+
+        if (place_load(&f->place, e) < 0 || settle_restart(f, e) < 0)
+                return -1;
+        wanted.restart = f->run->restart ? f->run->restart_name : NULL;
+        if (place_settle(&f->place, &wanted, e) < 0)
+                return -1;
+        settle_doubt(f);
+        return 0;
+}
+
+/* Proves every right before the first record, and tells whom we fenced who we are. Counting may take long after that. */
+static int claim(struct feed *f, struct error *e) {
+        switch (feed_commit(f, f->place.at->done, e)) {
+        case PLACE_COMMITTED:
+                break;
+        case PLACE_SPENT:
+                return error_set(e, ERROR_UNREACHABLE, "a connection to Kafka broke in the first commit");
+        case PLACE_FAILED:
+                return -1;
+        }
+        if (!f->ready && atomic_fetch_sub(&f->run->unready, 1) == 1) {
+                service_ready(f->run->session.service);
+                session_does(&f->run->session, "Replays %zu stream%s", f->run->count, f->run->count == 1 ? "" : "s");
+        }
+        f->ready = true;
+        return 0;
+}
+
+static int take_steps(struct feed *f, int (*const *steps)(struct feed *f, struct error *e), struct error *e) {
+        int r = 0;
+
+        while (*steps && r == 0)
+                r = (*steps++)(f, e);
         return r;
+}
+
+/* Start, resume and recovery. */
+static enum feed_end attempt(struct feed *f, struct error *e) {
+        static int (*const steps[])(struct feed *f, struct error *e) = {
+                open_database, open_producer, take_over, find_place, claim,
+                feed_settle_bound, feed_count, feed_announce, NULL,
+        };
+        enum feed_end end;
+
+        batch_clear(&f->batch);
+        f->place.undelivered = false;
+        if (take_steps(f, steps, e) < 0)
+                return FEED_FAILED;
+        end = feed_rows(f, e);
+        f->result.complete = end == FEED_COMPLETE;
+        if (end == FEED_COMPLETE && feed_count_missed(f, e) < 0)
+                service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, e);
+        return end;
 }
 
 /* ---- attempts ---- */
 
-/* What goes wrong one time after the other, without a commit between. */
-struct failures {
-        unsigned count;
-        uint64_t committed;
-        struct error first;
-};
-
-/* Counts a failure; -1: these were enough, and the first cause stands. */
-static int count_failure(struct feed *f, struct failures *failures, struct error *e) {
-        if (failures->count == 0 || failures->committed != f->progress.committed)
-                *failures = (struct failures) { .committed = f->progress.committed, .first = *e };
-        if (++failures->count <= MOST_RECOVERIES)
-                return 0;
+static int give_up(struct feed *f, const struct failures *failures, struct error *e) {
         *e = failures->first;
         if (e->class == ERROR_TAKEN_OVER)
-                e->class = ERROR_FAILED;        /* nobody was there, see recover */
+                e->class = ERROR_FAILED;        /* nobody was there, see may_recover */
         return error_prefix(e, "stream %s: gave up after %d recoveries without progress; the first cause: ",
-                            f->stream.config->name, MOST_RECOVERIES);
+                            f->stream.config->name, FAILURES_MOST);
 }
 
-/* So that nobody waits for the transaction to time out. */
-static void abort_open(struct feed *f, struct error *e) {
-        struct error aborting = {};
+/* After a failed attempt. -1: the error stands. */
+static int may_recover(struct feed *f, struct failures *failures, struct error *e) {
+        struct error cause = *e;
 
-        if (!f->open || !f->run->exactly_once || !f->connection.producer || e->class == ERROR_TAKEN_OVER)
-                return;
-        if (producer_abort(f->connection.producer, ABORT_TIMEOUT_MS, &aborting) < 0 && aborting.class == ERROR_TAKEN_OVER)
-                *e = aborting;
-        f->open = false;
+        if (e->class == ERROR_TAKEN_OVER && (!f->connection.producer || place_check_fenced(&f->place, e) < 0))
+                return -1;
+        *e = cause;
+        if (e->class == ERROR_REFUSED || e->class == ERROR_USAGE)
+                return -1;
+        return failures_add(failures, f->progress.committed, e) ? 0 : give_up(f, failures, e);
 }
 
-/* After a failed attempt. 0: try again; -1: the error stands. */
+/* What is open stays so until the next attempt's init_transactions ends it, with a new epoch: nothing that is late can
+ * get into what comes after it. */
+static int let_go(struct feed *f, struct error *e) {
+        if (connection_close_producer(&f->connection, &(struct error) {}) == 0)
+                return 0;
+        return error_hint(e, "Start it again: it goes on after the last commit.");
+}
+
 static int recover(struct feed *f, struct failures *failures, struct error *e) {
-        f->lost_rows = 0;
-        if (e->class == ERROR_TAKEN_OVER) {
-                if (!f->connection.producer || feed_taken_over(f, LOOK_MS, e))
-                        return -1;
-                f->lost_rows = f->open_rows;
-        }
-        if (service_left_behind(f->run->session.service) || (f->connection.producer && producer_stuck(f->connection.producer)))
-                return error_hint(e, "Start it again: it goes on after the last commit.");
-        if (e->class == ERROR_REFUSED || e->class == ERROR_USAGE || count_failure(f, failures, e) < 0)
+        if (may_recover(f, failures, e) < 0 || let_go(f, e) < 0)
                 return -1;
         service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_RECOVERING,
                     &(struct service_field) { "PINFEED_TOPIC", f->stream.config->topic }, 1,
                     "stream %s: starts over from the last commit: %s", f->stream.config->name, e->what);
         connection_close_database(&f->connection);
-        worker_sleep_ms(f->connection.worker, 250u << failures->count);
+        worker_sleep_ms(f->connection.worker, failures_pause_ms(failures));
         return 0;
+}
+
+/* No failure, as long as something was committed in between. */
+static int renew(struct feed *f, struct failures *failures, uint64_t *committed, struct error *e) {
+        if (f->progress.committed == *committed) {
+                error_set(e, ERROR_UNREACHABLE, "connections to Kafka break in each commit");
+                return recover(f, failures, e);
+        }
+        *committed = f->progress.committed;
+        return let_go(f, e);
+}
+
+static enum feed_end attempts(struct feed *f, struct error *e) {
+        uint64_t committed = UINT64_MAX;        /* at the last renewal */
+        struct failures failures = {};
+        enum feed_end end;
+
+        for (;;) {
+                *e = (struct error) {};
+                end = attempt(f, e);
+                if (end == FEED_COMPLETE || end == FEED_STOPPED || worker_stopping(f->connection.worker))
+                        return end;
+                if ((end == FEED_RENEW ? renew(f, &failures, &committed, e) : recover(f, &failures, e)) < 0)
+                        return FEED_FAILED;
+        }
+}
+
+/* Told to stop: what was not committed is sent by the next run. But what may be committed has to be said. */
+static int conclude(struct feed *f, enum feed_end end, struct error *e) {
+        f->result.in_doubt = f->place.doubt_rows;
+        if (end != FEED_FAILED)
+                return 0;
+        if (f->result.in_doubt > 0) {
+                if (e->class == ERROR_UNREACHABLE || e->class == ERROR_STOPPED)
+                        e->class = ERROR_FAILED;
+                return error_prefix(e, "stream %s: it is not known whether the last %" PRIu64 " rows were committed, the next "
+                                    "run will know: ", f->stream.config->name, f->result.in_doubt);
+        }
+        return worker_stopping(f->connection.worker) && e->class == ERROR_UNREACHABLE ? error_stopped(e) : -1;
 }
 
 int feed_work(struct worker *w, void *feed, struct error *e) {
         struct feed *f = feed;
-        struct failures failures = {};
         int r;
 
         f->connection.worker = w;
-        f->began_us = clock_monotonic_us();
-        do {
-                *e = (struct error) {};
-                r = attempt(f, e);
-                abort_open(f, e);
-        } while (r != 0 && !worker_stopping(w) && recover(f, &failures, e) == 0);
-        if (worker_stopping(w) && (r > 0 || (r < 0 && (e->class == ERROR_UNREACHABLE || e->class == ERROR_STOPPED))))
-                r = 0;                  /* told to stop: what was not committed is sent by the next run */
-        f->ended_us = clock_monotonic_us();
+        f->result.began_us = clock_monotonic_us();
+        r = place_lock(&f->place, e) < 0 ? -1 : conclude(f, attempts(f, e), e);
+        if (f->batch.open && f->place.exactly_once && f->connection.producer && e->class != ERROR_TAKEN_OVER
+            && worker_left_ms(w) > 0)
+                producer_abort(f->connection.producer, LIMIT_STOP_PURGE_MS);
+        f->result.ended_us = clock_monotonic_us();
         f->progress.finished = true;
-        if (connection_close(&f->connection, r != 0 ? &(struct error) {} : e) < 0)
+        if (connection_close(&f->connection, r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
-        return r != 0 ? -1 : 0;
+        return r;
 }
 
 int feed_dry_run(struct worker *w, void *feed, struct error *e) {
+        static int (*const steps[])(struct feed *f, struct error *e) = {
+                open_database, open_producer, find_place, feed_settle_bound, feed_count, NULL,
+        };
         struct feed *f = feed;
         int r;
 
         f->connection.worker = w;
-        r = open_database(f, e);
-        if (r == 0)
-                r = connection_open_producer(&f->connection, NULL, NULL, NULL, e);
-        if (r == 0)
-                r = stream_open_topic(&f->stream, &f->connection, e);
-        if (r == 0)
-                r = feed_check_group(f, e);
-        if (r == 0)
-                r = feed_read_cursor(f, e);
-        if (r == 0)
-                r = feed_settle_cursor(f, e);
-        if (r == 0)
-                r = feed_settle_bound(f, e);
-        if (r == 0)
-                r = feed_count(f, e);
-        if (r == 0 && f->at->has_last) {
-                cursor_print_key(&(struct key) { f->at->last.data, f->at->last.length }, &f->resumed_from);
-                f->has_resumed_from = true;
+        r = take_steps(f, steps, e);
+        if (r == 0 && f->place.at->has_last) {
+                cursor_print_key(&(struct key) { f->place.at->last.data, f->place.at->last.length }, &f->result.resumed_from);
+                f->result.has_resumed_from = true;
         }
         if (connection_close(&f->connection, r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;

@@ -1,19 +1,17 @@
-/* replay: the feeds of the streams side by side, their progress, and the result as one JSON object. */
+/* replay: the feeds of the streams side by side, and their progress. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "feed.h"
 #include "pinfeed/limits.h"
 #include "pinfeed/replay.h"
+#include "result.h"
 
 enum { BAR_WIDTH = 24 };
 
 struct replay {
         struct feed_run run;
-        struct feed *feeds;
-        size_t count;
         uint64_t began_us;
         /* main thread */
         uint64_t reported_us;
@@ -78,17 +76,17 @@ static void on_progress(void *arg) {
         struct replay *r = arg;
         struct buffer lines = {};
 
-        for (size_t i = 0; i < r->count; i++) {
+        for (size_t i = 0; i < r->run.count; i++) {
                 if (i)
                         buffer_append(&lines, "\n", 1);
-                draw_bar(r, &r->feeds[i], &lines);
+                draw_bar(r, &r->run.feeds[i], &lines);
         }
         service_progress(r->run.session.service, buffer_string(&lines));
         buffer_free(&lines);
 }
 
 static void report_feed(struct replay *r, size_t i, double seconds) {
-        const struct feed *f = &r->feeds[i];
+        const struct feed *f = &r->run.feeds[i];
         struct pace p = feed_pace(f, r->began_us);
         double lately = (double) (p.committed - r->reported_committed[i]) / seconds;
         char committed[32], in_flight[32], bytes[32];
@@ -122,8 +120,8 @@ static void on_report(void *arg) {
         double seconds = (double) (now_us - r->reported_us) / 1e6;
         bool known = true;
 
-        for (size_t i = 0; i < r->count; i++) {
-                struct pace p = feed_pace(&r->feeds[i], r->began_us);
+        for (size_t i = 0; i < r->run.count; i++) {
+                struct pace p = feed_pace(&r->run.feeds[i], r->began_us);
 
                 report_feed(r, i, seconds > 0 ? seconds : 1);
                 known = known && p.known;
@@ -137,94 +135,13 @@ static void on_report(void *arg) {
         session_report_token(&r->run.session);
 }
 
-/* ---- result ---- */
-
-static json_t *text_or_null(bool present, struct buffer *text) {
-        return present ? json_stringn(text->length ? text->data : "", text->length) : json_null();
-}
-
-static json_t *key_or_null(bool present, const struct buffer *key) {
-        struct buffer text = {};
-        json_t *value;
-
-        if (present)
-                cursor_print_key(&(struct key) { key->data, key->length }, &text);
-        value = text_or_null(present, &text);
-        buffer_free(&text);
-        return value;
-}
-
-static json_t *feed_result(struct feed *f) {
-        const struct feed_progress *p = &f->progress;
-        bool sent = p->committed > 0 && f->at;
-        double seconds = (double) (f->ended_us - f->began_us) / 1e6;
-
-        return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:f, s:o, s:I, s:b}",
-                         "topic", f->stream.config->topic,
-                         "rows", (json_int_t) p->committed, "bytes", (json_int_t) p->bytes,
-                         "transactions", (json_int_t) p->transactions,
-                         "first_key", text_or_null(sent && f->has_first, &f->first),
-                         "last_key", key_or_null(sent && f->at->has_last, f->at ? &f->at->last : &(struct buffer) {}),
-                         "seconds", seconds,
-                         "resumed_from", text_or_null(f->has_resumed_from, &f->resumed_from),
-                         "missed", (json_int_t) f->missed, "complete", f->complete);
-}
-
-static json_t *feed_plan(struct feed *f) {
-        return json_pack("{s:s, s:I, s:o, s:o}", "topic", f->stream.config->topic,
-                         "rows", (json_int_t) (f->progress.total == UINT64_MAX ? 0 : f->progress.total),
-                         "resume_from", text_or_null(f->has_resumed_from, &f->resumed_from),
-                         "to", key_or_null(f->at && f->at->has_to, f->at ? &f->at->to : &(struct buffer) {}));
-}
-
-static void print_result(struct replay *r, FILE *out) {
-        json_t *streams = json_object(), *object;
-        uint64_t rows = 0, bytes = 0, transactions = 0;
-        bool complete = true;
-
-        for (size_t i = 0; i < r->count; i++) {
-                struct feed *f = &r->feeds[i];
-
-                json_object_set_new(streams, f->stream.config->name, r->run.dry_run ? feed_plan(f) : feed_result(f));
-                rows += r->run.dry_run ? f->progress.total : f->progress.committed;
-                bytes += f->progress.bytes;
-                transactions += f->progress.transactions;
-                complete = complete && f->complete;
-        }
-        if (r->run.dry_run)
-                object = json_pack("{s:b, s:o, s:{s:I}}", "dry_run", true, "streams", streams, "totals",
-                                   "rows", (json_int_t) rows);
-        else
-                object = json_pack("{s:b, s:o, s:{s:I, s:I, s:I, s:f}}", "complete", complete, "streams", streams, "totals",
-                                   "rows", (json_int_t) rows, "bytes", (json_int_t) bytes,
-                                   "transactions", (json_int_t) transactions,
-                                   "seconds", (double) (clock_monotonic_us() - r->began_us) / 1e6);
-        json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6));
-        fputc('\n', out);
-        fflush(out);
-        json_decref(object);
-}
-
-static void log_end(struct replay *r) {
-        for (size_t i = 0; i < r->count; i++) {
-                const struct feed *f = &r->feeds[i];
-                const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
-                double seconds = (double) (f->ended_us - f->began_us) / 1e6;
-
-                service_log(r->run.session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
-                            "%s: %s, %" PRIu64 " rows sent in %.1f s (%.0f/s), %" PRIu64 " transactions", f->stream.config->topic,
-                            f->complete ? "complete" : "stopped before the end", (uint64_t) f->progress.committed, seconds,
-                            seconds > 0 ? (double) f->progress.committed / seconds : 0, (uint64_t) f->progress.transactions);
-        }
-}
-
 /* ---- the run ---- */
 
 static void on_wake(void *arg) {
         struct replay *r = arg;
 
-        for (size_t i = 0; i < r->count; i++)
-                feed_wake(&r->feeds[i]);
+        for (size_t i = 0; i < r->run.count; i++)
+                feed_wake(&r->run.feeds[i]);
 }
 
 static bool wanted(const struct options *o, const char *name) {
@@ -242,54 +159,78 @@ static struct replay *replay_new(const struct config *config, const struct optio
         r->run.to = o->to;
         r->run.restart = o->restart;
         r->run.dry_run = o->dry_run;
-        r->run.exactly_once = config->replay_exactly_once;
-        r->run.group = config->replay_group;
         r->run.rate = config->replay_rate;
         r->run.commit_rows = config->replay_commit_rows;
         r->run.start_ms = clock_wall_ms();
         r->began_us = r->reported_us = clock_monotonic_us();
-        r->feeds = mem_zero(config->stream_count, sizeof *r->feeds);
+        r->run.feeds = mem_zero(config->stream_count, sizeof *r->run.feeds);
         r->reported_committed = mem_zero(config->stream_count, sizeof *r->reported_committed);
         for (size_t i = 0; i < config->stream_count; i++)
                 if (wanted(o, config->streams[i].name))
-                        feed_init(&r->feeds[r->count++], &r->run, &config->streams[i]);
-        r->run.unready = r->count;
+                        feed_init(&r->run.feeds[r->run.count++], &r->run, &config->streams[i]);
+        r->run.unready = r->run.count;
+        if (o->from || o->to)
+                cursor_bounded_id(o->from, o->to, r->run.id);
+        pthread_mutex_init(&r->run.restart_lock, NULL);
         return r;
 }
 
 static void replay_free(struct replay *r) {
-        for (size_t i = 0; i < r->count; i++)
-                feed_done(&r->feeds[i]);
+        for (size_t i = 0; i < r->run.count; i++)
+                feed_done(&r->run.feeds[i]);
+        pthread_mutex_destroy(&r->run.restart_lock);
         session_done(&r->run.session);
-        free(r->feeds);
+        free(r->run.feeds);
         free(r->reported_committed);
         free(r);
+}
+
+/* How the run ended: all was sent, or it was told to stop before. */
+static int conclude(struct replay *r, const struct options *o, struct error *e) {
+        bool complete = true;
+
+        for (size_t i = 0; i < r->run.count; i++)
+                complete = complete && r->run.feeds[i].result.complete;
+        if (complete || o->dry_run || !service_stopped_by(r->run.session.service))
+                return 0;
+        return result_stopped(&r->run, o, e);
+}
+
+static int run(struct replay *r, const struct options *o, FILE *out, struct error *e) {
+        struct service *service = r->run.session.service;
+        void **args = mem_alloc(r->run.count * sizeof *args);
+        const struct service_job job = {
+                .work = o->dry_run ? feed_dry_run : feed_work, .args = args, .count = r->run.count,
+                .report = o->dry_run ? NULL : on_report, .report_interval_s = r->run.session.config->stats_interval_s,
+                .progress = o->dry_run ? NULL : on_progress, .wake = on_wake, .arg = r,
+                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
+        };
+        struct error unwritten;
+        int result;
+
+        for (size_t i = 0; i < r->run.count; i++)
+                args[i] = &r->run.feeds[i];
+        result = service_run(service, &job, e);
+        free(args);
+        if (!o->dry_run)
+                result_log(&r->run);
+        if (o->dry_run && (result < 0 || service_stopped_by(service)))
+                return result < 0 ? -1 : error_stopped(e);
+        if (result_print(&r->run, r->began_us, out, &unwritten) < 0) {
+                *e = result < 0 ? *e : unwritten;
+                return -1;
+        }
+        return result < 0 ? -1 : conclude(r, o, e);
 }
 
 int replay_run(const struct config *config, const struct options *options, struct service *service, FILE *out,
                struct error *e) {
         struct replay *r = replay_new(config, options);
-        void **args = mem_alloc(r->count * sizeof *args);
-        const struct service_job job = {
-                .work = options->dry_run ? feed_dry_run : feed_work, .args = args, .count = r->count,
-                .report = options->dry_run ? NULL : on_report, .report_interval_s = config->stats_interval_s,
-                .progress = options->dry_run ? NULL : on_progress, .wake = on_wake, .arg = r,
-                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
-        };
-        int result;
+        struct session *session = &r->run.session;
+        int result = session_init(session, config, service, config->replay_exactly_once ? SESSION_TRANSACTIONS : SESSION_ONCE, e);
 
-        for (size_t i = 0; i < r->count; i++)
-                args[i] = &r->feeds[i];
-        result = session_init(&r->run.session, config, service,
-                              r->run.exactly_once ? SESSION_TRANSACTIONS : SESSION_ONCE, e);
-        if (result == 0) {
-                result = service_run(service, &job, e);
-                if (!options->dry_run)
-                        log_end(r);
-                if (!options->dry_run || result == 0)
-                        print_result(r, out);
-        }
-        free(args);
+        if (result == 0)
+                result = run(r, options, out, e);
         if (!service_left_behind(service))
                 replay_free(r);
         return result;

@@ -143,7 +143,7 @@ static struct producer_settings producer_settings(struct connection *c, const ch
         return (struct producer_settings) {
                 .properties = s->properties, .property_count = s->config->kafka_count,
                 .transactional_id = transactional_id,
-                .token = session_token, .token_arg = s, .identity = session_identity,
+                .token = session_token, .identity = session_identity, .credentials = s,
                 .report = report, .report_arg = report_arg,
                 .log = producer_log, .log_arg = s,
                 .quiet = producer_quiet, .quiet_arg = c,
@@ -170,9 +170,7 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
 }
 
 int connection_may_write(struct connection *c, struct error *e) {
-        const struct producer_settings settings = producer_settings(c, NULL, NULL, NULL);
-
-        return producer_may_write(c->producer, &settings, LIMIT_TOPIC_MS, e);
+        return producer_may_write(c->producer, LIMIT_TOPIC_MS, e);
 }
 
 

@@ -16,10 +16,10 @@ static void check_cursor(const char *bytes, size_t size) {
         int version;
 
         if (cursor_parse(bytes, size, &c, &version) == 0) {
-                cursor_print(&c, &text);
+                cursor_print(&c, CURSOR_TEXT_MAX, &text);
                 if (cursor_parse(text.data, text.length, &again, &version) != 0)
                         abort();
-                cursor_print(&again, &text_again);
+                cursor_print(&again, CURSOR_TEXT_MAX, &text_again);
                 check_same(&text, &text_again);
         } else if (c.main.present || c.bounded.present)
                 abort();

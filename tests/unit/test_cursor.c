@@ -38,7 +38,7 @@ static void cursor_text_is_the_documented_format(void **state) {
         c.bounded.present = true;
         c.bounded.done = true;
         strcpy(c.bounded.id, "0123456789abcdef");
-        cursor_print(&c, &text);
+        cursor_print(&c, CURSOR_TEXT_MAX, &text);
         assert_string_equal(buffer_string(&text),
                             "{\"pinfeed\":1,\"table\":\"00ff\",\"writer\":{\"host\":\"ip-10-0-0-1\",\"pid\":42,"
                             "\"start\":1700000000123},"
@@ -67,7 +67,7 @@ static void cursor_reads_back_what_it_printed(void **state) {
                 strcpy(c.bounded.id, "0123456789abcdef");
                 c.main.restart = true;
                 c.bounded.rows = UINT64_MAX / 2;
-                cursor_print(&c, &text);
+                cursor_print(&c, CURSOR_TEXT_MAX, &text);
                 assert_int_equal(cursor_parse(text.data, text.length, &again, &version), 0);
                 assert_true(cursor_same_writer(&c, &again));
                 assert_same_bytes(&again.main.last, keys[i].bytes, keys[i].length);
@@ -98,7 +98,7 @@ static void longest_keys_fit(void **state) {
                 fill_run(&c.main, key, sizeof key, key, sizeof key);
                 fill_run(&c.bounded, key, sizeof key, key, sizeof key);
                 c.main.rows = c.bounded.rows = INT64_MAX;
-                cursor_print(&c, &text);
+                cursor_print(&c, CURSOR_TEXT_MAX, &text);
                 assert_true(text.length >= 1 && text.length <= CURSOR_TEXT_MAX);
                 buffer_free(&text);
                 cursor_free(&c);

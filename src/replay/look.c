@@ -1,0 +1,254 @@
+/* What a feed looks at before its rows and after them: keys, group, how many rows, what is there already. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "feed.h"
+#include "pinfeed/limits.h"
+
+/* ---- before the rows ---- */
+
+/* Says so; -1. Rows with a NULL key have no place in key order. */
+static int refuse_null_keys(struct feed *f, struct error *e) {
+        error_set(e, ERROR_REFUSED, "table %s has rows whose key %s is NULL: they have no place in key order",
+                  f->stream.config->table, f->stream.config->key);
+        return error_hint(e, "Set the stream's key to another column, or leave them out: where = `%s` IS NOT NULL",
+                          f->stream.config->key);
+}
+
+static int check_lengths(struct feed *f, struct error *e) {
+        size_t longest = table_facts(f->stream.table)->key_max_bytes;
+
+        if (longest <= CURSOR_KEY_MAX)
+                return 0;
+        if (table_longest_key(f->connection.database, f->stream.table, &longest, e) < 0)
+                return -1;
+        if (longest <= CURSOR_KEY_MAX)
+                return 0;
+        error_set(e, ERROR_REFUSED, "table %s: keys of up to %zu bytes don't fit into a cursor (a key may have %d)",
+                  f->stream.config->table, longest, CURSOR_KEY_MAX);
+        return error_hint(e, "Set the stream's key to a column with shorter values.");
+}
+
+/* MySQL takes the 45th of a 13th month for a wrong setting, MariaDB for another date. */
+static bool is_no_date(const char *text) {
+        struct tm date = {}, same;
+        int used = 0;
+
+        if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &used) != 3 || used == 0
+            || date.tm_mon == 0 || date.tm_mday == 0)       /* zeros may be stored */
+                return false;
+        date.tm_year -= 1900;
+        date.tm_mon--;
+        same = date;
+        timegm(&same);
+        return same.tm_mon != date.tm_mon || same.tm_mday != date.tm_mday;
+}
+
+/* --from and --to are words of a user: refused before anybody is fenced. */
+static int check_bound(struct feed *f, const char *option, const char *text, struct error *e) {
+        struct key key = { text, text ? strlen(text) : 0 };
+        uint64_t count;
+
+        if (!text)
+                return 0;
+        if (key.length > CURSOR_KEY_MAX)
+                return error_set(e, ERROR_USAGE, "%s: a key may have %d bytes", option, CURSOR_KEY_MAX);
+        if (table_facts(f->stream.table)->key_kind == KEY_TIME && is_no_date(text))
+                return error_set(e, ERROR_USAGE, "%s: there is no such date as %s", option, text);
+        if (table_count(f->connection.database, f->stream.table, &key, true, &key, &count, e) < 0)
+                return error_prefix(e, "%s: ", option);
+        return 0;
+}
+
+static int check_order(struct feed *f, struct error *e) {
+        enum key_kind kind = table_facts(f->stream.table)->key_kind;
+
+        if (!f->run->from || !f->run->to || (kind != KEY_INTEGER && kind != KEY_DECIMAL)
+            || strtold(f->run->from, NULL) <= strtold(f->run->to, NULL))
+                return 0;
+        return error_set(e, ERROR_USAGE, "--from=%s lies beyond --to=%s: nothing would be sent", f->run->from, f->run->to);
+}
+
+int feed_check_keys(struct feed *f, struct error *e) {
+        int r = 0;
+
+        if (table_facts(f->stream.table)->key_nullable) {
+                r = table_has_null_keys(f->connection.database, f->stream.table, e);
+        }
+        if (r != 0)
+                return r < 0 ? -1 : refuse_null_keys(f, e);
+        if (check_lengths(f, e) < 0)
+                return -1;
+        r = check_bound(f, "--from", f->run->from, e);
+        if (r == 0)
+                r = check_bound(f, "--to", f->run->to, e);
+        return r == 0 ? check_order(f, e) : r;
+}
+
+int feed_check_group(struct feed *f, struct error *e) {
+        size_t members;
+
+        if (!f->place.exactly_once)
+                return 0;
+        if (producer_group_members(f->connection.producer, f->place.group, LIMIT_GROUP_MS, &members, e) < 0)
+                return -1;
+        if (members == 0)
+                return 0;
+        error_set(e, ERROR_REFUSED, "group %s has %zu live members: a consumer's next commit would erase the replay's cursor",
+                  f->place.group, members);
+        return error_hint(e, "Set [replay] group to a group that nobody consumes with.");
+}
+
+/* ---- which rows ---- */
+
+/* The greatest key now, or --to. An empty table has no bound: nothing is to be sent. An unfinished run keeps its own. */
+int feed_settle_bound(struct feed *f, struct error *e) {
+        struct cursor_run *at = f->place.at;
+        struct key least, greatest;
+        int r;
+
+        if (!at->done && at->has_to)
+                return 0;
+        if (at->done)
+                at->restart = false;            /* that restart has come to its end; this is another run */
+        at->done = false;
+        at->to.length = 0;
+        at->has_to = true;
+        if (f->run->to) {
+                buffer_append_string(&at->to, f->run->to);
+                return 0;
+        }
+        r = table_key_bounds(f->connection.database, f->stream.table, &least, &greatest, e);
+        if (r < 0)
+                return -1;
+        at->has_to = r == 0;
+        if (r == 0)
+                buffer_append(&at->to, greatest.data, greatest.length);
+        return 0;
+}
+
+void feed_range(const struct feed *f, struct feed_range *ret) {
+        const struct cursor_run *at = f->place.at;
+        bool from = !at->has_last && f->run->from;
+
+        *ret = (struct feed_range) { .to = { at->to.data, at->to.length }, .inclusive = from };
+        if (from)
+                ret->bound = (struct key) { f->run->from, strlen(f->run->from) };
+        else
+                ret->bound = (struct key) { at->last.data, at->last.length };
+        ret->lower = from || at->has_last ? &ret->bound : NULL;
+}
+
+int feed_count(struct feed *f, struct error *e) {
+        struct feed_range range;
+        uint64_t count = 0;
+
+        if (f->progress.total != UINT64_MAX)
+                return 0;               /* an earlier attempt did */
+        feed_range(f, &range);
+        if (f->place.at->has_to && table_count(f->connection.database, f->stream.table, range.lower, range.inclusive, &range.to,
+                                               &count, e) < 0)
+                return -1;
+        f->progress.total = f->progress.committed + count;
+        return 0;
+}
+
+/* ---- what is said ---- */
+
+/* Records of somebody else are no news; that there is no cursor may be. */
+static int say_what_is_there(struct feed *f, struct error *e) {
+        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
+        struct service *service = f->run->session.service;
+        uint64_t extent;
+
+        if (producer_topic_extent(f->connection.producer, f->stream.topic, LIMIT_GROUP_MS, &extent, e) < 0)
+                return -1;
+        if (extent == 0)
+                return 0;
+        if (f->place.found || f->run->restart || f->run->from)
+                service_log(service, SERVICE_NOTICE, MESSAGE_NOTE, &field, 1, "topic %s already holds up to %llu records: they "
+                            "stay where they are", f->stream.config->topic, (unsigned long long) extent);
+        else
+                service_log(service, SERVICE_WARNING, MESSAGE_NOTE, &field, 1, "topic %s already holds up to %llu records, and "
+                            "there is no cursor: they are somebody else's (emulated posts, for example), or an earlier replay's "
+                            "whose cursor is gone; then rows are sent again now. To send only what is missing: stop this, look "
+                            "up the last key in the topic, and use --from with the next one.", f->stream.config->topic,
+                            (unsigned long long) extent);
+        return 0;
+}
+
+static void say_begin(struct feed *f) {
+        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
+
+        service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1,
+                    "replays %s to %s: begins %s, %llu rows to send", f->stream.config->table, f->stream.config->topic,
+                    f->run->restart ? "again from the first key (--restart): readers will see every row once more"
+                                    : f->run->from ? "at --from" : "at the first key",
+                    (unsigned long long) f->progress.total);
+}
+
+static void say_resume(struct feed *f) {
+        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
+        const struct cursor_run *at = f->place.at;
+
+        cursor_print_key(&(struct key) { at->last.data, at->last.length }, &f->result.resumed_from);
+        f->result.has_resumed_from = true;
+        service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1, "replays %s to %s: goes on after key %s "
+                    "(%llu rows were sent before), %llu rows to send", f->stream.config->table, f->stream.config->topic,
+                    buffer_string(&f->result.resumed_from), (unsigned long long) at->rows,
+                    (unsigned long long) f->progress.total);
+}
+
+int feed_announce(struct feed *f, struct error *e) {
+        if (f->announced)
+                return 0;
+        if (f->place.at->has_last)
+                say_resume(f);
+        else {
+                say_begin(f);
+                if (say_what_is_there(f, e) < 0)
+                        return -1;
+        }
+        f->announced = true;
+        return 0;
+}
+
+static void warn(struct feed *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void warn(struct feed *f, const char *format, ...) {
+        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
+        char line[512];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(line, sizeof line, format, ap);
+        va_end(ap);
+        service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, &field, 1, "stream %s: %s",
+                    f->stream.config->name, line);
+}
+
+/* Rows that came in below the cursor: keys that don't grow, or commits that were late. Rows that were sent and deleted
+ * since hide as many of them. */
+int feed_count_missed(struct feed *f, struct error *e) {
+        const struct cursor_run *at = f->place.at;
+        struct key last = { at->last.data, at->last.length };
+        struct key from = { f->run->from, f->run->from ? strlen(f->run->from) : 0 };
+        uint64_t count;
+        int r;
+
+        if (!at->has_last)
+                return 0;
+        if (table_count(f->connection.database, f->stream.table, f->run->from ? &from : NULL, true, &last, &count, e) < 0)
+                return -1;
+        f->result.missed = count > at->rows ? count - at->rows : 0;
+        if (f->result.missed > 0)
+                warn(f, "at least %llu rows appeared below the cursor after it had passed (keys that don't grow, or late commits) "
+                     "and were not sent. To send them: --from and --to around their keys, or --restart for everything.",
+                     (unsigned long long) f->result.missed);
+        r = table_has_null_keys(f->connection.database, f->stream.table, e);
+        if (r == 1)
+                warn(f, "rows whose key is NULL appeared since the beginning; they were not sent.");
+        return r < 0 ? -1 : 0;
+}

@@ -1,0 +1,146 @@
+#include "result.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+/* ---- JSON ---- */
+
+static json_t *text_or_null(bool present, const struct buffer *text) {
+        return present ? json_stringn(text->length ? text->data : "", text->length) : json_null();
+}
+
+static json_t *bound_or_null(const struct cursor_run *at) {
+        _cleanup_buffer_ struct buffer text = {};
+
+        if (at && at->has_to)
+                cursor_print_key(&(struct key) { at->to.data, at->to.length }, &text);
+        return text_or_null(at && at->has_to, &text);
+}
+
+static json_t *feed_result(const struct feed *f) {
+        const struct feed_progress *p = &f->progress;
+        const struct feed_result *r = &f->result;
+        bool sent = p->committed > 0;
+        json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:f, s:o, s:I, s:b}", "topic", f->stream.config->topic,
+                                   "rows", (json_int_t) p->committed, "bytes", (json_int_t) p->bytes,
+                                   "transactions", (json_int_t) p->transactions,
+                                   "first_key", text_or_null(sent && r->has_first, &r->first),
+                                   "last_key", text_or_null(sent && r->has_last, &r->last),
+                                   "seconds", (double) (r->ended_us - r->began_us) / 1e6,
+                                   "resumed_from", text_or_null(r->has_resumed_from, &r->resumed_from),
+                                   "missed", (json_int_t) r->missed, "complete", r->complete);
+
+        if (r->in_doubt > 0)
+                json_object_set_new(object, "in_doubt", json_integer((json_int_t) r->in_doubt));
+        return object;
+}
+
+static json_t *feed_plan(const struct feed *f) {
+        return json_pack("{s:s, s:I, s:o, s:o}", "topic", f->stream.config->topic,
+                         "rows", (json_int_t) (f->progress.total == UINT64_MAX ? 0 : f->progress.total),
+                         "resume_from", text_or_null(f->result.has_resumed_from, &f->result.resumed_from),
+                         "to", bound_or_null(f->place.at));
+}
+
+static json_t *run_plan(const struct feed_run *run) {
+        json_t *streams = json_object();
+        uint64_t rows = 0;
+
+        for (size_t i = 0; i < run->count; i++) {
+                json_object_set_new(streams, run->feeds[i].stream.config->name, feed_plan(&run->feeds[i]));
+                rows += run->feeds[i].progress.total;
+        }
+        return json_pack("{s:b, s:o, s:{s:I}}", "dry_run", true, "streams", streams, "totals", "rows", (json_int_t) rows);
+}
+
+static json_t *run_result(const struct feed_run *run, uint64_t began_us) {
+        uint64_t rows = 0, bytes = 0, transactions = 0;
+        json_t *streams = json_object();
+        bool complete = true;
+
+        for (size_t i = 0; i < run->count; i++) {
+                const struct feed *f = &run->feeds[i];
+
+                json_object_set_new(streams, f->stream.config->name, feed_result(f));
+                rows += f->progress.committed;
+                bytes += f->progress.bytes;
+                transactions += f->progress.transactions;
+                complete = complete && f->result.complete;
+        }
+        return json_pack("{s:b, s:o, s:{s:I, s:I, s:I, s:f}}", "complete", complete, "streams", streams, "totals",
+                         "rows", (json_int_t) rows, "bytes", (json_int_t) bytes, "transactions", (json_int_t) transactions,
+                         "seconds", (double) (clock_monotonic_us() - began_us) / 1e6);
+}
+
+int result_print(const struct feed_run *run, uint64_t began_us, FILE *out, struct error *e) {
+        json_t *object = run->dry_run ? run_plan(run) : run_result(run, began_us);
+        bool written = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 && fputc('\n', out) != EOF
+                       && fflush(out) == 0;
+        int cause = errno;
+
+        json_decref(object);
+        if (written)
+                return 0;
+        return error_set(e, ERROR_FAILED, "the result could not be written to standard output: %s", strerror(cause));
+}
+
+/* ---- words ---- */
+
+void result_log(const struct feed_run *run) {
+        for (size_t i = 0; i < run->count; i++) {
+                const struct feed *f = &run->feeds[i];
+                const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
+                uint64_t rows = f->progress.committed, transactions = f->progress.transactions;
+                double seconds = (double) (f->result.ended_us - f->result.began_us) / 1e6;
+
+                service_log(run->session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
+                            "%s: %s, %" PRIu64 " rows sent in %.1f s (%.0f/s), %" PRIu64 " transaction%s",
+                            f->stream.config->topic, f->result.complete ? "complete" : "stopped before the end", rows, seconds,
+                            seconds > 0 ? (double) rows / seconds : 0, transactions, transactions == 1 ? "" : "s");
+        }
+}
+
+/* 21783 becomes 21,783. */
+static void print_number(uint64_t n, struct buffer *out) {
+        if (n >= 1000) {
+                print_number(n / 1000, out);
+                buffer_printf(out, ",%03" PRIu64, n % 1000);
+        } else
+                buffer_printf(out, "%" PRIu64, n);
+}
+
+static void print_command(const struct options *o, struct buffer *out) {
+        buffer_append_string(out, "pinfeed --replay");
+        if (o->config_file_named)
+                buffer_printf(out, " --config=%s", o->config_file);
+        for (size_t i = 0; i < o->stream_count; i++)
+                buffer_printf(out, "%s%s", i == 0 ? " --streams=" : ",", o->streams[i]);
+        if (o->from)
+                buffer_printf(out, " --from=%s", o->from);
+        if (o->to)
+                buffer_printf(out, " --to=%s", o->to);
+        if (o->restart)
+                buffer_append_string(out, " --restart");
+}
+
+int result_stopped(const struct feed_run *run, const struct options *o, struct error *e) {
+        _cleanup_buffer_ struct buffer rows = {}, command = {};
+        uint64_t committed = 0, total = 0;
+        bool known = true;
+
+        for (size_t i = 0; i < run->count; i++) {
+                committed += run->feeds[i].progress.committed;
+                total += run->feeds[i].progress.total;
+                known = known && run->feeds[i].progress.total != UINT64_MAX;
+        }
+        print_number(committed, &rows);
+        if (known) {
+                buffer_append_string(&rows, " of ");
+                print_number(total, &rows);
+        }
+        print_command(o, &command);
+        error_set(e, ERROR_STOPPED, "stopped after %s rows", buffer_string(&rows));
+        return error_hint(e, "They are committed. Go on with: %s", buffer_string(&command));
+}

@@ -1,0 +1,299 @@
+/* The rows of a feed: taken from whoever reads ahead, sent, committed between two keys. */
+#include <string.h>
+
+#include "ahead.h"
+#include "feed.h"
+#include "pinfeed/limits.h"
+
+enum {
+        WAIT_MS = 100,
+        POLL_ROWS = 512,
+};
+
+/* What became of one row, or of the wait for one. */
+enum step {
+        STEP_FAILED = -1,               /* worded */
+        STEP_ON,
+        STEP_STOPPED,                   /* between two keys */
+        STEP_RENEW,
+};
+
+/* ---- committing ---- */
+
+static int begin(struct feed *f, struct error *e) {
+        if (f->place.exactly_once && producer_begin(f->connection.producer, e) < 0)
+                return -1;
+        f->batch.open = true;
+        f->batch.opened_us = clock_monotonic_us();
+        return 0;
+}
+
+static void note_commit(struct feed *f) {
+        const struct cursor_run *at = f->place.at;
+
+        if (f->batch.rows > 0) {
+                f->result.last.length = 0;
+                cursor_print_key(&(struct key) { at->last.data, at->last.length }, &f->result.last);
+                f->result.has_last = true;
+                f->progress.transactions++;
+        }
+        f->progress.committed += f->batch.rows;
+        f->progress.bytes += f->batch.bytes;
+        batch_clear(&f->batch);
+}
+
+enum place_commit feed_commit(struct feed *f, bool done, struct error *e) {
+        enum place_commit r;
+
+        if (!f->batch.open && begin(f, e) < 0)
+                return PLACE_FAILED;
+        r = place_commit(&f->place, &f->batch, done, e);
+        if (r != PLACE_FAILED)
+                note_commit(f);
+        return r;
+}
+
+static enum step commit(struct feed *f, struct error *e) {
+        switch (feed_commit(f, false, e)) {
+        case PLACE_COMMITTED:
+                return STEP_ON;
+        case PLACE_SPENT:
+                return STEP_RENEW;
+        case PLACE_FAILED:
+                break;
+        }
+        return STEP_FAILED;
+}
+
+static enum step commit_if_due(struct feed *f, struct error *e) {
+        return batch_is_due(&f->batch, &f->limits, clock_monotonic_us()) ? commit(f, e) : STEP_ON;
+}
+
+/* ---- sending ---- */
+
+/* Waits for the limiter; commits meanwhile when it is time to. */
+static enum step wait_turn(struct feed *f, struct error *e) {
+        uint64_t turn_us = limiter_turn_us(&f->run->next_row_ns, f->run->rate, clock_monotonic_us()), now_us;
+
+        while ((now_us = clock_monotonic_us()) < turn_us && !worker_stopping(f->connection.worker)) {
+                enum step r = commit_if_due(f, e);
+
+                if (r != STEP_ON)
+                        return r;
+                if (producer_poll(f->connection.producer, clock_left_ms(turn_us, WAIT_MS), e) < 0)
+                        return STEP_FAILED;
+        }
+        return STEP_ON;
+}
+
+static int refuse_long_key(struct feed *f, struct error *e) {
+        _cleanup_buffer_ struct buffer key = {};
+
+        cursor_print_key(&(struct key) { f->batch.last.data, f->batch.last.length }, &key);
+        error_set(e, ERROR_REFUSED, "stream %s: there are too many rows with the key %s for one transaction",
+                  f->stream.config->name, buffer_string(&key));
+        return error_hint(e, "Rows of equal key are committed together. Set the stream's key to a column that tells rows "
+                          "apart better, or raise [replay] rate if it is set, or [kafka] transaction.timeout.ms.");
+}
+
+static int refuse_large_row(struct feed *f, const struct ahead_row *row, struct error *e) {
+        _cleanup_buffer_ struct buffer key = {};
+
+        cursor_print_key(&(struct key) { row->key, row->key_length }, &key);
+        error_set(e, ERROR_REFUSED, "stream %s: the record of the row with key %s has %zu bytes, more than [kafka] "
+                  "message.max.bytes allows", f->stream.config->name, buffer_string(&key), row->value_length);
+        return error_hint(e, "Raise message.max.bytes (and the topic's max.message.bytes), or leave columns out with "
+                          "`columns`.");
+}
+
+static enum producer_sent send(struct feed *f, const struct ahead_row *row, struct error *e) {
+        uint64_t began_us = 0, waited_us = 0;
+        enum producer_sent r;
+
+        while ((r = producer_send(f->connection.producer, f->stream.topic, row->key, row->key_length, row->value,
+                                  row->value_length, NULL, e)) == PRODUCER_QUEUE_FULL) {
+                began_us = began_us ? began_us : clock_monotonic_us();
+                if (producer_poll(f->connection.producer, WAIT_MS, e) < 0)
+                        return PRODUCER_NOT_SENT;
+                waited_us = clock_monotonic_us() - began_us;
+                if (waited_us > LIMIT_NO_ROOM_MS * 1000 || worker_left_ms(f->connection.worker) == 0) {
+                        error_set(e, ERROR_UNREACHABLE, "Kafka has taken no records for %u s: %s",
+                                  (unsigned) (waited_us / 1000000), producer_last_reason(f->connection.producer));
+                        return PRODUCER_NOT_SENT;
+                }
+        }
+        f->batch.blocked_us += waited_us;
+        return r;
+}
+
+/* What was sent is whole, or can't be made so: the error stands in either case. */
+static enum step save_sent(struct feed *f) {
+        struct error ignored;
+
+        if (f->batch.rows > 0 && !f->batch.inside)
+                feed_commit(f, false, &ignored);
+        return STEP_FAILED;
+}
+
+static enum step send_row(struct feed *f, const struct ahead_row *row, struct error *e) {
+        if (!f->batch.open && begin(f, e) < 0)
+                return STEP_FAILED;
+        if (batch_is_too_long(&f->batch, &f->limits, clock_monotonic_us()))
+                return refuse_long_key(f, e), STEP_FAILED;
+        switch (send(f, row, e)) {
+        case PRODUCER_SENT:
+                break;
+        case PRODUCER_TOO_LARGE:
+                refuse_large_row(f, row, e);
+                return save_sent(f);
+        case PRODUCER_QUEUE_FULL:
+        case PRODUCER_NOT_SENT:
+                return STEP_FAILED;
+        }
+        batch_add(&f->batch, row->key, row->key_length, row->value_length, row->begins, row->ends, clock_monotonic_us());
+        if (!f->result.has_first) {
+                cursor_print_key(&(struct key) { row->key, row->key_length }, &f->result.first);
+                f->result.has_first = true;
+        }
+        f->progress.sent++;
+        return STEP_ON;
+}
+
+/* Takes a row on its way. */
+static enum step take_row(struct feed *f, const struct ahead_row *row, struct error *e) {
+        enum step r;
+
+        f->batch.inside = f->batch.inside && !row->begins;
+        r = commit_if_due(f, e);
+        if (r == STEP_ON && f->run->rate > 0)
+                r = wait_turn(f, e);
+        if (r == STEP_ON && !f->batch.inside && worker_stopping(f->connection.worker))
+                return STEP_STOPPED;
+        return r == STEP_ON ? send_row(f, row, e) : r;
+}
+
+/* No row is there: time to commit, or to stop. */
+static enum step idle(struct feed *f, struct error *e) {
+        if (worker_stopping(f->connection.worker) && !f->batch.inside)
+                return STEP_STOPPED;
+        if (worker_left_ms(f->connection.worker) == 0)
+                return error_stopped(e), STEP_FAILED;   /* in the middle of a key: not committed, and sent again later */
+        if (producer_poll(f->connection.producer, 0, e) < 0)
+                return STEP_FAILED;
+        return commit_if_due(f, e);
+}
+
+/* Until the reader's end, which is STEP_ON. */
+static enum step send_rows(struct feed *f, struct ahead *a, struct error *e) {
+        struct ahead_row row;
+        enum step r = STEP_ON;
+
+        for (uint64_t n = 0; r == STEP_ON; n++) {
+                if (n % POLL_ROWS == 0 && producer_poll(f->connection.producer, 0, e) < 0)
+                        return STEP_FAILED;
+                switch (ahead_next(a, WAIT_MS, &row, e)) {
+                case AHEAD_ROW:
+                        r = take_row(f, &row, e);
+                        break;
+                case AHEAD_NONE:
+                        r = idle(f, e);
+                        break;
+                case AHEAD_END:
+                        f->batch.inside = false;
+                        return STEP_ON;
+                case AHEAD_FAILED:
+                        return save_sent(f);
+                }
+        }
+        return r;
+}
+
+/* ---- one pass over the table ---- */
+
+/* A reader that waits for the server is told to stop; so is its connection then, for good. */
+static void end_reader(struct feed *f, struct ahead *a) {
+        bool done = ahead_is_done(a);
+
+        if (!done)
+                f->connection.cancelled = true;
+        if (ahead_stop(a) && done)
+                return;
+        connection_close_database(&f->connection);
+        f->connection.cancelled = false;
+        if (worker_stopping(f->connection.worker))      /* the main thread may have said so meanwhile */
+                f->connection.cancelled = true;
+}
+
+static enum step pass(struct feed *f, struct error *e) {
+        struct feed_range range;
+        struct ahead ahead;
+        enum step r;
+
+        feed_range(f, &range);
+        ahead_start(&ahead, &(struct ahead_source) {
+                .database = f->connection.database, .table = f->stream.table, .plan = f->stream.plan,
+                .after = range.lower, .to = &range.to, .from_inclusive = range.inclusive,
+        });
+        f->progress.flowing = true;
+        r = send_rows(f, &ahead, e);
+        f->progress.flowing = false;
+        end_reader(f, &ahead);
+        return r == STEP_ON && worker_stopping(f->connection.worker) ? STEP_STOPPED : r;
+}
+
+/* The server said that there are no more rows. It is asked once more, in other words: rows came in, or it sent less than
+ * it has. `ret_left`: so many rows that were not sent. */
+static int count_left(struct feed *f, uint64_t *ret_left, struct error *e) {
+        bool unique = table_facts(f->stream.table)->key_unique;
+        const struct batch *b = &f->batch;
+        struct feed_range range;
+        uint64_t count;
+
+        feed_range(f, &range);
+        if (b->rows > 0) {
+                range.bound = (struct key) { b->last.data, b->last.length };
+                range.lower = &range.bound;
+                range.inclusive = !unique;
+        }
+        if (table_count(f->connection.database, f->stream.table, range.lower, range.inclusive, &range.to, &count, e) < 0)
+                return -1;
+        if (b->rows > 0 && !unique)     /* those of the last key are among them */
+                count = count > b->last_rows ? count - b->last_rows : 0;
+        *ret_left = count;
+        if (count == 0 || unique)
+                return 0;
+        return error_set(e, ERROR_FAILED, "stream %s: MySQL counts %llu rows more than it sent", f->stream.config->name,
+                         (unsigned long long) count);
+}
+
+enum feed_end feed_rows(struct feed *f, struct error *e) {
+        uint64_t sent, left;
+        enum step r;
+
+        if (!f->place.at->has_to)       /* an empty table */
+                return feed_commit(f, true, e) == PLACE_FAILED ? FEED_FAILED : FEED_COMPLETE;
+        do {
+                left = 0;
+                sent = f->progress.sent;
+                r = pass(f, e);
+                if (r == STEP_ON && count_left(f, &left, e) < 0)        /* a stop: what was sent is whole */
+                        r = e->class == ERROR_STOPPED && table_facts(f->stream.table)->key_unique ? STEP_STOPPED : STEP_FAILED;
+                if (r == STEP_ON && left > 0 && f->batch.open)
+                        r = commit(f, e);
+        } while (r == STEP_ON && left > 0 && f->progress.sent > sent);
+        switch (r) {
+        case STEP_ON:
+                break;
+        case STEP_STOPPED:
+                return f->batch.open && feed_commit(f, false, e) == PLACE_FAILED ? FEED_FAILED : FEED_STOPPED;
+        case STEP_RENEW:
+                return FEED_RENEW;
+        case STEP_FAILED:
+                return FEED_FAILED;
+        }
+        if (left == 0)
+                return feed_commit(f, true, e) == PLACE_FAILED ? FEED_FAILED : FEED_COMPLETE;
+        error_set(e, ERROR_FAILED, "stream %s: MySQL counts %llu rows that it does not send", f->stream.config->name,
+                  (unsigned long long) left);
+        return FEED_FAILED;
+}
