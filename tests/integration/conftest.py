@@ -4,6 +4,7 @@ import pytest
 
 from rig import posts, sent
 from rig.notify import Notify
+from rig.replay import OneTable
 
 SAMPLE_POSTS = 11154            # as many as the real tables have
 
@@ -50,3 +51,8 @@ def notify():
     """What a service manager hears; give notify.environment() to pinfeed."""
     with Notify() as listener:
         yield listener
+
+
+@pytest.fixture
+def table(mariadb, kafka, pinfeeds, database):
+    return OneTable(mariadb, kafka, pinfeeds, database)

@@ -13,8 +13,8 @@ import pytest
 
 from rig import wait_until
 from rig.encoder import rows_as_json
-from rig.replay import (STREAMS, assert_exact, assert_same, create_topics, cursor, expected_rows, load_posts, records,
-                        result)
+from rig.replay import (NUMBERS, STREAMS, assert_exact, assert_same, create_topics, cursor, expected_rows, forget,
+                        load_posts, records, refused, result)
 
 ESCAPE = "\x1b"
 
@@ -26,48 +26,6 @@ def posts(mariadb, kafka, pinfeeds, database):
     pinfeed = pinfeeds(mariadb, kafka, database=database)
     create_topics(kafka, pinfeed)
     return pinfeed
-
-
-class OneTable:
-    """A pinfeed with a stream `t` alone, of a table made by `ddl`."""
-
-    def __init__(self, mariadb, kafka, pinfeeds, database):
-        self.mariadb, self.kafka, self.pinfeeds, self.database = mariadb, kafka, pinfeeds, database
-
-    def make(self, ddl, *inserts, key="k", stream=(), replay=(), kafka=()):
-        self.mariadb.execute(f"CREATE TABLE t ({ddl})", *inserts, database=self.database)
-        self.pinfeed = self.pinfeeds(self.mariadb, self.kafka, database=self.database, settings={
-            "stream t": {"table": "t", "key": key, **dict(stream)}, "replay": dict(replay), "kafka": dict(kafka)})
-        self.topic = self.kafka.create_topic(self.pinfeed.topic("t"))
-        self.key = key
-        return self
-
-    def execute(self, *statements):
-        return self.mariadb.execute(*statements, database=self.database)
-
-    def run(self, *options, deadline_s=60):
-        return self.pinfeed.run("--replay", "--streams=t", *options, deadline_s=deadline_s)
-
-    def replay(self, *options):
-        """Runs it, has to succeed; returns the stream's result."""
-        return result(self.run(*options).expect_exit(0))["streams"]["t"]
-
-    def keys(self, isolation="read_committed"):
-        return [key.decode() for key, _ in records(self.kafka, self.topic, isolation)]
-
-    def expected(self, order=None, where="TRUE"):
-        return expected_rows(self.mariadb, self.database, "t", self.key, order, where)
-
-    def assert_exact(self, order=None, where="TRUE"):
-        assert_same(records(self.kafka, self.topic), self.expected(order, where), "t")
-
-
-@pytest.fixture
-def table(mariadb, kafka, pinfeeds, database):
-    return OneTable(mariadb, kafka, pinfeeds, database)
-
-
-NUMBERS = "INSERT INTO t SELECT seq, CONCAT('row ', seq) FROM seq_1_to_{}"
 
 
 # ---- what it sends --------------------------------------------------------------------------------------------------
@@ -215,7 +173,7 @@ def test_a_bounded_run_that_other_bounds_displace_is_named(table):
     table.pinfeed.start("--replay", "--streams=t", "--from=1", "--set=replay.rate=200")
     table.pinfeed.wait_for("replays t", 20)
     wait_until(lambda: table.kafka.end_offset(table.topic) > 20, 20, "some rows")
-    assert table.pinfeed.stop() == 0
+    assert table.pinfeed.stop() == 128 + signal.SIGTERM
     table.run("--from=2", "--to=3").expect_exit(0)
     assert "a run with other bounds ended early" in table.pinfeed.log
 
@@ -269,13 +227,6 @@ def test_dry_run_says_what_would_be_sent_and_changes_nothing(table):
 
 
 # ---- refusals, before the first record ------------------------------------------------------------------------------
-
-def refused(table, *options, code=78):
-    before = table.kafka.end_offset(table.topic)
-    table.run(*options).expect_exit(code)
-    assert table.kafka.end_offset(table.topic) == before, "something was sent"
-    return table.pinfeed.log
-
 
 def test_null_keys_are_refused(table):
     table.make("k INT, v TEXT, KEY (k)", "INSERT INTO t VALUES (1, 'a'), (NULL, 'b')")
@@ -335,11 +286,6 @@ def test_a_group_with_somebody_elses_offset_is_refused(table, kafka):
     kafka.set_group_offset("readers-" + table.database, table.topic, 0, 0)
     assert "not a cursor of pinfeed" in refused(table)
     assert kafka.group_offsets("readers-" + table.database)[(table.topic, 0)][0] == 0
-
-
-def forget(table, group):
-    table.kafka.delete_group(group)
-    wait_until(lambda: cursor(table.kafka, group, table.topic) is None, 10, "the group is gone")
 
 
 def test_a_cursor_that_kafka_forgot_is_refused_with_the_choices(table):
@@ -443,7 +389,7 @@ def test_a_topic_that_holds_other_records_is_announced(table):
     table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(3))
     table.kafka.produce(table.topic, [b"{}"] * 7)
     table.replay()
-    said = table.pinfeed.log.index("already holds 7 records")
+    said = table.pinfeed.log.index("already holds up to 7 records, and there is no cursor")
     assert said < table.pinfeed.log.index("complete")
 
 
@@ -456,8 +402,9 @@ def test_sigterm_commits_what_was_sent(table, number):
     table.pinfeed.start("--replay", "--streams=t", "--set=replay.rate=300")
     wait_until(lambda: table.kafka.end_offset(table.topic) > 50, 30, "some rows")
     table.pinfeed.send_signal(number)
-    table.pinfeed.expect_exit(0, 10)
+    table.pinfeed.expect_exit(128 + number, 10)
     stopped = result(table.pinfeed)
+    assert re.search(r"stopped after [0-9]+ of 900 rows.* Go on with: pinfeed --replay --config=\S+ --streams=t", table.pinfeed.log)
     assert not stopped["complete"] and 50 <= stopped["totals"]["rows"] < 900
     assert stopped["totals"]["rows"] == len(table.keys()) == len(table.keys("read_uncommitted"))
     done = table.replay()
@@ -472,7 +419,7 @@ def test_sigterm_during_a_long_query_ends_soon(table):
                stream={"where": "SLEEP(1) = 0"})
     table.pinfeed.start("--replay", "--streams=t")
     wait_until(lambda: any("SLEEP" in (row[7] or "") for row in table.execute("SHOW PROCESSLIST")), 20, "a long query")
-    assert table.pinfeed.stop() == 0
+    assert table.pinfeed.stop() == 128 + signal.SIGTERM
 
 
 # ---- exactly_once = no ----------------------------------------------------------------------------------------------
@@ -497,7 +444,7 @@ def test_without_transactions_a_stop_repeats_nothing(table):
     table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(600), replay={"exactly_once": "no"})
     table.pinfeed.start("--replay", "--streams=t", "--set=replay.rate=300")
     wait_until(lambda: table.kafka.end_offset(table.topic) > 100, 30, "some rows")
-    assert table.pinfeed.stop() == 0
+    assert table.pinfeed.stop() == 128 + signal.SIGTERM
     table.replay()
     assert table.keys("read_uncommitted") == [str(n) for n in range(1, 601)]
 

@@ -42,9 +42,13 @@ class Tables:
         self.environment = dict(self.pinfeed.env)
 
     def run(self, group, commit_rows, do=""):
-        """Returns the exit code: -9 when it crashed at the step."""
+        """Returns the exit code: -9 when it crashed at the step. Each group is a replay of its own, on a machine of its own:
+        the copy of another's cursor would keep it from beginning."""
+        state_dir = self.pinfeed.directory / group
+        state_dir.mkdir(exist_ok=True)
         self.pinfeed.env = {**self.environment, **{k: str(v) for k, v in self.steps.environment(do).items()}}
-        self.pinfeed.start("--replay", self.streams, f"--set=replay.group={group}", f"--set=replay.commit_rows={commit_rows}")
+        self.pinfeed.start("--replay", self.streams, f"--set=replay.group={group}", f"--set=replay.commit_rows={commit_rows}",
+                           f"--set=pinfeed.state_dir={state_dir}")
         return self.pinfeed.wait(60)
 
     def assert_one_more_copy(self, what):

@@ -24,17 +24,22 @@ class KafkaWithZookeeper(Kafka):
         return Process(["java", *_JAVA_OPTIONS, *_logging("info"), "-cp", f"{self.jars}/*", *arguments], log, cwd=self.directory,
                        env=_clean_environment())
 
+    def _settings(self):
+        listener = f"PLAIN://127.0.0.1:{self.port}"
+        return {
+            "broker.id": 1, "zookeeper.connect": f"127.0.0.1:{self.zookeeper_port}", "log.dirs": self.directory / "data",
+            "listeners": listener, "advertised.listeners": listener, "listener.security.protocol.map": "PLAIN:PLAINTEXT",
+            "inter.broker.listener.name": "PLAIN", "num.partitions": 1, "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 1, "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1, "transaction.state.log.num.partitions": 1, "log.cleaner.enable": "false",
+            **self.options}
+
     def _launch(self):
         zookeeper = self.directory / "zookeeper.properties"
         zookeeper.write_text(f"dataDir={self.directory}/zookeeper\nclientPort={self.zookeeper_port}\n"
                              "clientPortAddress=127.0.0.1\nadmin.enableServer=false\nmaxClientCnxns=0\n")
         broker = self.directory / "server.properties"
-        broker.write_text("\n".join([
-            "broker.id=1", f"zookeeper.connect=127.0.0.1:{self.zookeeper_port}", f"log.dirs={self.directory}/data",
-            f"listeners=PLAINTEXT://127.0.0.1:{self.port}", f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
-            "num.partitions=1", "offsets.topic.replication.factor=1", "offsets.topic.num.partitions=1",
-            "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
-            "transaction.state.log.num.partitions=1", "log.cleaner.enable=false", ""]))
+        broker.write_text("".join(f"{k}={v}\n" for k, v in self._settings().items()))
         self.zookeeper = self._java(self.directory / "zookeeper.log", "org.apache.zookeeper.server.quorum.QuorumPeerMain",
                                     zookeeper)
         since = self.log.stat().st_size if self.log.exists() else 0

@@ -4,6 +4,7 @@ import json
 
 from . import posts
 from .encoder import rows_as_json
+from .process import wait_until
 
 # stream -> (table, key)
 STREAMS = {"pin": ("pinterest_data", "index"), "geo": ("geolocation_data", "ind"), "user": ("user_data", "ind")}
@@ -63,3 +64,52 @@ def cursor(kafka, group, topic, stable=True):
     """The committed cursor as an object, or None."""
     found = kafka.group_offsets(group, stable).get((topic, 0))
     return json.JSONDecoder().raw_decode(found[1])[0] if found else None
+
+
+NUMBERS = "INSERT INTO t SELECT seq, CONCAT('row ', seq) FROM seq_1_to_{}"
+
+
+class OneTable:
+    """A pinfeed with a stream `t` alone, of a table made by `ddl`."""
+
+    def __init__(self, mariadb, kafka, pinfeeds, database):
+        self.mariadb, self.kafka, self.pinfeeds, self.database = mariadb, kafka, pinfeeds, database
+
+    def make(self, ddl, *inserts, key="k", stream=(), replay=(), kafka=()):
+        self.mariadb.execute(f"CREATE TABLE t ({ddl})", *inserts, database=self.database)
+        self.pinfeed = self.pinfeeds(self.mariadb, self.kafka, database=self.database, settings={
+            "stream t": {"table": "t", "key": key, **dict(stream)}, "replay": dict(replay), "kafka": dict(kafka)})
+        self.topic = self.kafka.create_topic(self.pinfeed.topic("t"))
+        self.key = key
+        return self
+
+    def execute(self, *statements):
+        return self.mariadb.execute(*statements, database=self.database)
+
+    def run(self, *options, deadline_s=60):
+        return self.pinfeed.run("--replay", "--streams=t", *options, deadline_s=deadline_s)
+
+    def replay(self, *options):
+        """Runs it, has to succeed; returns the stream's result."""
+        return result(self.run(*options).expect_exit(0))["streams"]["t"]
+
+    def keys(self, isolation="read_committed"):
+        return [key.decode() for key, _ in records(self.kafka, self.topic, isolation)]
+
+    def expected(self, order=None, where="TRUE"):
+        return expected_rows(self.mariadb, self.database, "t", self.key, order, where)
+
+    def assert_exact(self, order=None, where="TRUE"):
+        assert_same(records(self.kafka, self.topic), self.expected(order, where), "t")
+
+
+def refused(table, *options, code=78):
+    before = table.kafka.end_offset(table.topic)
+    table.run(*options).expect_exit(code)
+    assert table.kafka.end_offset(table.topic) == before, "something was sent"
+    return table.pinfeed.log
+
+
+def forget(table, group):
+    table.kafka.delete_group(group)
+    wait_until(lambda: cursor(table.kafka, group, table.topic) is None, 10, "the group is gone")
