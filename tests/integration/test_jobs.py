@@ -32,7 +32,7 @@ def test_a_wrong_property_is_refused_before_anything_connects(pinfeeds, job):
     assert "can't connect" not in pinfeed.log + pinfeed.stdout and "Kafka can't be reached" not in pinfeed.log
 
 
-@pytest.mark.parametrize("job", JOBS[3:-1], ids=" ".join)
+@pytest.mark.parametrize("job", JOBS[1:-1], ids=" ".join)
 def test_a_stop_ends_the_wait_for_servers_that_are_silent(pinfeeds, job):
     pinfeed = nowhere(pinfeeds)
     with socket.create_server(("127.0.0.1", 0)) as hole:
@@ -96,3 +96,11 @@ def test_the_tokens_region_is_found_in_metadata_broker_list_too(pinfeeds):
     del pinfeed.env["AWS_REGION"]
     pinfeed.run("--token").expect_exit(0)
     assert json.loads(pinfeed.stdout)["region"] == "eu-west-3"
+
+
+def test_a_finding_that_isnt_utf8_is_a_finding_all_the_same(kafka, mariadb, pinfeeds):
+    pinfeed = pinfeeds(mariadb, kafka)
+    pinfeed.run("--check", "--json", os.fsdecode(b"--set=mysql.database=caf\xe9"))
+    failed = [f for f in json.loads(pinfeed.stdout)["findings"] if not f["ok"]]
+    assert any("caf" in f["text"] for f in failed), failed
+    assert "\x1b" not in pinfeed.stdout and "\x1b" not in pinfeed.log
