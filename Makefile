@@ -45,7 +45,7 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointe
 
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) \
              $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE -pthread \
-             -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -DPINFEED_DOCDIR='"$(docdir)"' -Iinclude -Isrc $(LIB_CFLAGS)
+             -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -Iinclude -Isrc $(LIB_CFLAGS)
 # ThreadSanitizer can't see into librdkafka's threads without this.
 C11_THREADS := $(if $(filter thread,$(SANITIZE)),$(BUILD)/obj/tests/tools/c11_threads.o)
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/tsan.supp
@@ -84,13 +84,18 @@ $(BUILD)/libpinfeed.a: $(OBJECTS)
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,CC,$<))
-	$(Q)$(CCACHE) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CCACHE) $(CC) $(ALL_CFLAGS) $(DEFINES) -MMD -MP -c -o $@ $<
 
 # Newer only when the flags are others: then everything is built again, and nothing is mixed.
 $(BUILD)/flags: export FLAGS = $(filter-out ccache -Werror,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIB_LIBS))
-$(BUILD)/flags: FORCE
+$(BUILD)/docdir: export FLAGS = $(docdir)
+$(BUILD)/flags $(BUILD)/docdir: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
+
+# The one that knows where it is installed.
+$(BUILD)/obj/src/config/finish.o: private DEFINES = -DPINFEED_DOCDIR='"$(docdir)"'
+$(BUILD)/obj/src/config/finish.o: $(BUILD)/docdir
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rig import Identity, free_port, posts, sent
+from rig import Identity, free_port, posts, sent, wait_until
 
 
 def refused(pinfeed, *patterns, code=78):
@@ -131,7 +131,9 @@ def test_create_topics_makes_three_of_one_partition_and_may_be_repeated(mariadb,
     pinfeed = pinfeeds(mariadb, kafka, identity, database=sample, settings={"emulate": {"posts": 5, "rate": 1000}})
     pinfeed.run("--create-topics").expect_exit(0)
     assert pinfeed.stdout == "".join(f"{t} created\n" for t in pinfeed.topics)
-    assert {t: n for t, n in kafka.topics().items() if pinfeed.user_id in t} == dict.fromkeys(pinfeed.topics, 1)
+    # A broker may tell of a new topic a moment later.
+    wait_until(lambda: {t: n for t, n in kafka.topics().items() if pinfeed.user_id in t} == dict.fromkeys(pinfeed.topics, 1),
+               20, "three topics")
     pinfeed.run("--create-topics").expect_exit(0)
     assert pinfeed.stdout == "".join(f"{t} is there already\n" for t in pinfeed.topics)
     pinfeed.run().expect_exit(0)
@@ -143,8 +145,8 @@ def test_create_topics_with_partitions_and_a_topic_of_ones_own(mariadb, kafka, p
         "table": "user_data", "key": "ind", "topic": None}})
     pinfeed.settings["stream more"]["topic"] = pinfeed.user_id + "-more"
     pinfeed.run("--create-topics").expect_exit(0)
-    made = {t: n for t, n in kafka.topics().items() if pinfeed.user_id in t}
-    assert made == {pinfeed.topic("pin"): 3, pinfeed.topic("geo"): 1, pinfeed.topic("user"): 1, pinfeed.user_id + "-more": 1}
+    wanted = {pinfeed.topic("pin"): 3, pinfeed.topic("geo"): 1, pinfeed.topic("user"): 1, pinfeed.user_id + "-more": 1}
+    wait_until(lambda: {t: n for t, n in kafka.topics().items() if pinfeed.user_id in t} == wanted, 20, "four topics")
     assert len(re.findall(f"warning: topic {pinfeed.topic('pin')} has 3 partitions", pinfeed.log)) == 1
     pinfeed.run("--create-topics").expect_exit(0)
     assert len(re.findall("warning", pinfeed.log)) == 1

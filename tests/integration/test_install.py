@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from rig import paths
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 INSTALLED = {
@@ -23,6 +25,17 @@ INSTALLED = {
     "usr/local/lib/systemd/catalog/pinfeed.catalog": 0o644,
     "etc/pinfeed/pinfeed.conf": 0o644,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_build(tmp_path_factory):
+    """A copy of what was built: another prefix builds anew, and others use what is there meanwhile."""
+    place = tmp_path_factory.mktemp("own") / "build"
+    shutil.copytree(paths.binary().resolve().parent, place,
+                    ignore=shutil.ignore_patterns("asan", "tsan", "fuzz", "newest", "logs", "unit", "db"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BUILD", str(place))
+        yield
 
 
 def make(*arguments):

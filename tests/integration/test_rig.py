@@ -248,7 +248,9 @@ def test_what_is_tested_inherits_no_signal_that_a_caller_ignores_or_blocks(tmp_p
         for number, handler in before.items():
             signal.signal(number, handler)
     assert child.wait(10) == 0
-    left = [line for line in child.output().splitlines() if re.match("Sig(Ign|Blk)", line) and int(line.split()[1], 16)]
+    # 32 and 33 are the C library's own; it ignores them in what make starts.
+    left = [line for line in child.output().splitlines()
+            if re.match("Sig(Ign|Blk)", line) and int(line.split()[1], 16) & ~(3 << 31)]
     assert not left
 
 
