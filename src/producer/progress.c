@@ -170,7 +170,8 @@ int producer_group_members(struct producer *p, const char *group, int timeout_ms
         rd_kafka_resp_err_t code;
         bool alive = true;
 
-        rd_kafka_AdminOptions_set_request_timeout(options, 5000, NULL, 0);
+        /* Not less: a request whose time is up while its coordinator is looked for makes librdkafka abort (its issue 4605). */
+        rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
         do {
                 rd_kafka_event_t *event;
 
