@@ -234,6 +234,7 @@ struct tally {
 };
 
 void tally_sent(struct tally *t);
+void tally_unsent(struct tally *t);             /* it was not taken after all */
 void tally_delivered(struct tally *t, size_t bytes, uint64_t latency_us);
 void tally_failed(struct tally *t);
 

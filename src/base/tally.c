@@ -30,6 +30,10 @@ void tally_sent(struct tally *t) {
         ADD(t->sent, 1);
 }
 
+void tally_unsent(struct tally *t) {
+        ADD(t->sent, -1);
+}
+
 void tally_delivered(struct tally *t, size_t bytes, uint64_t latency_us) {
         ADD(t->bytes, bytes);
         ADD(t->latency[bucket_of(latency_us)], 1);

@@ -95,6 +95,27 @@ static void delivery_failed(struct producer *p, const struct producer_topic *t, 
         producer_fail(p, &e);
 }
 
+/* On a broker's thread, as soon as the acknowledgement is there: whoever has sent may be waiting for a database, and the
+ * time until it asks for its delivery reports is not Kafka's. */
+static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *m, void *arg) {
+        (void) rk;
+        (void) arg;
+        if (!m->err) {
+                struct producer_topic *t = rd_kafka_topic_opaque(m->rkt);
+                int64_t latency_us = rd_kafka_message_latency(m);
+
+                tally_delivered(t->tally, m->len, latency_us > 0 ? (uint64_t) latency_us : 0);
+        }
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *arg, char *reason, size_t size) {
+        (void) conf;
+        (void) reason;
+        (void) size;
+        return rd_kafka_interceptor_add_on_acknowledgement(rk, "pinfeed", on_acknowledgement, arg);
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) {
         struct producer *p = arg;
         struct producer_topic *t = rd_kafka_topic_opaque(m->rkt);
@@ -102,9 +123,6 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
         (void) rk;
         p->in_flight--;
         if (!m->err) {
-                int64_t latency_us = rd_kafka_message_latency(m);
-
-                tally_delivered(t->tally, m->len, latency_us > 0 ? (uint64_t) latency_us : 0);
                 p->waiting_since_us = clock_monotonic_us();
                 p->reason[0] = 0;       /* whatever it was, it is over */
                 p->mismatch = NULL;
@@ -238,6 +256,7 @@ int producer_new(const struct producer_settings *settings, struct producer **ret
 
         if (properties_make(settings, &conf, e) < 0)
                 return -1;
+        rd_kafka_conf_interceptor_add_on_new(conf, "pinfeed", on_new, NULL);
         return producer_from(settings, conf, on_delivery, ret, e);
 }
 
@@ -376,14 +395,15 @@ enum producer_sent producer_send(struct producer *p, struct producer_topic *t, c
                                  const void *value, size_t value_length, void *tag, struct error *e) {
         rd_kafka_resp_err_t code;
 
+        tally_sent(t->tally);           /* before an acknowledgement can be there */
         /* The payload is not written to: librdkafka copies it, its signature is older than const. */
         if (rd_kafka_produce(t->rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *) (uintptr_t) value,
                              value_length, key, key_length, tag) == 0) {
-                tally_sent(t->tally);
                 if (p->in_flight++ == 0)
                         p->waiting_since_us = clock_monotonic_us();
                 return PRODUCER_SENT;
         }
+        tally_unsent(t->tally);
         code = rd_kafka_last_error();
         switch ((int) code) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:

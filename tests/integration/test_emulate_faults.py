@@ -363,6 +363,20 @@ def test_mysql_that_hangs_is_said_while_it_does(emulate, kafka, mariadb, sample,
     assert "Kafka acknowledges nothing" not in pinfeed.log
 
 
+def test_acknowledgements_count_and_their_time_is_kafkas_while_mysql_hangs(emulate, kafka, mariadb, sample):
+    # So that there is always something in flight when the database is asked.
+    pinfeed = emulate(sample, rate=50, settings={"kafka": {"linger.ms": 300}}).start()
+    wait_for_records(pinfeed, kafka, 50)
+    mariadb.freeze()
+    try:
+        pinfeed.wait_for(r"posts [\d,]+ \(\+0, .* 0 waiting", 15)       # nothing new, and nothing in flight
+        pinfeed.wait_for("warning: MySQL has not answered for 3 s", 15)
+    finally:
+        mariadb.thaw()
+    pinfeed.wait_for(r"MySQL answers again", 15)
+    expect_nothing_lost(pinfeed, kafka)
+
+
 @pytest.mark.promise("Nothing is lost")
 def test_a_connection_that_is_killed_is_made_anew_without_a_word(emulate, kafka, mariadb, sample):
     pinfeed = emulate(sample, rate=200, settings={"pinfeed": {"stats_interval": 600}}).start()
