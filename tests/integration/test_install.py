@@ -92,8 +92,17 @@ def test_an_edited_configuration_is_never_overwritten(destdir):
 def test_uninstall_leaves_nothing_that_was_not_edited(destdir):
     make("install", f"DESTDIR={destdir}")
     make("uninstall", f"DESTDIR={destdir}")
-    assert files_below(destdir) == {}
-    assert not (destdir / "etc/pinfeed").exists()
+    assert list(destdir.iterdir()) == [], "empty directories are left"
+
+
+def test_uninstall_leaves_directories_that_somebody_else_uses(destdir):
+    make("install", f"DESTDIR={destdir}")
+    others = [destdir / "usr/local/bin/other", destdir / "etc/pinfeed/mysql-password"]
+    for path in others:
+        path.write_text("x")
+    words = make("uninstall", f"DESTDIR={destdir}")
+    assert {destdir / f for f in files_below(destdir)} == set(others)
+    assert f"{destdir}/etc/pinfeed stays" in words
 
 
 def test_prefix_and_sysconfdir_are_honoured(destdir):

@@ -13,7 +13,7 @@ import threading
 import pytest
 from conftest import ARCHES, RELEASE, ROOT, VERSION
 
-from rig import posts, sent
+from rig import MariaDB, posts, sent
 
 GLIBC, LIBSYSTEMD = (2, 34), 247
 SYSTEM = {"libsystemd.so.0", "libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "libresolv.so.2", "ld-linux-x86-64.so.2",
@@ -176,18 +176,44 @@ def test_curl_knows_the_machines_certificates(elsewhere, place, unpacked, certif
     assert answers[DEBIAN].returncode != 0 and "certificate" in answers[DEBIAN].stderr
 
 
+@pytest.fixture
+def run_elsewhere(elsewhere, unpacked, monkeypatch, tmp_path):
+    """run_elsewhere(pinfeed, place, bundle): pinfeed --check, where the certificates lie there; its words, its exit code."""
+    def run(pinfeed, place, bundle):
+        program = unpacked("x86_64") / "files/usr/local/bin/pinfeed"
+        wrapper = tmp_path / "pinfeed"
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, [*elsewhere(place, bundle), program]))} "$@"\n')
+        wrapper.chmod(0o755)
+        monkeypatch.setenv("PINFEED", str(wrapper))
+        pinfeed.run("--check")
+        return pinfeed.stdout + pinfeed.log, pinfeed.exit_code
+    return run
+
+
 @pytest.mark.parametrize("place", PLACES)
-def test_librdkafka_knows_the_machines_certificates(elsewhere, place, unpacked, mariadb, kafka, identity, pinfeeds, database,
-                                                     monkeypatch, tmp_path):
+def test_librdkafka_knows_the_machines_certificates(run_elsewhere, place, mariadb, kafka, identity, pinfeeds, database):
     mariadb.load(posts.sql(20), database)
     pinfeed = pinfeeds(mariadb, kafka, identity, database=database)
     sent.create_topics(kafka, pinfeed)
     del pinfeed.settings["kafka"]["ssl.ca.location"]
-    wrapper, program = tmp_path / "pinfeed", unpacked("x86_64") / "files/usr/local/bin/pinfeed"
-    monkeypatch.setenv("PINFEED", str(wrapper))
-    for bundle, exit_code in ((kafka.ca_file, 0), (DEBIAN, 1)):
-        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, [*elsewhere(place, bundle), program]))} "$@"\n')
-        wrapper.chmod(0o755)
-        pinfeed.run("--check")
-        assert (pinfeed.exit_code != 0) == (exit_code != 0), pinfeed.log
-    assert "certificate" in pinfeed.stdout + pinfeed.log
+    words, code = run_elsewhere(pinfeed, place, kafka.ca_file)
+    assert code == 0, words
+    words, code = run_elsewhere(pinfeed, place, DEBIAN)
+    assert code != 0 and "certificate" in words
+
+
+@pytest.fixture(scope="module")
+def mariadb_with_tls():
+    with MariaDB(tls=True) as server:
+        server.load(posts.sql(20))
+        yield server
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_connector_c_knows_the_machines_certificates(run_elsewhere, place, mariadb_with_tls, kafka, identity, pinfeeds):
+    pinfeed = pinfeeds(mariadb_with_tls, kafka, identity, settings={"mysql": {"tls": "verify"}})
+    sent.create_topics(kafka, pinfeed)
+    words, code = run_elsewhere(pinfeed, place, mariadb_with_tls.ca_file)
+    assert code == 0, words
+    words, code = run_elsewhere(pinfeed, place, DEBIAN)
+    assert code != 0 and "certificate" in words

@@ -69,6 +69,8 @@ class Machine:
             ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc",
              "sh", "-c", _BOOT, "boot", mountpoint, self.files, self.root],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
+            # A new systemd boots with the unified cgroups alone; ours takes what the kernel has mounted.
+            env=dict(os.environ, **({} if self.root == "/" else {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})),
             preexec_fn=lambda parent=os.getpid(): die_with_parent(parent))
         try:
             self._leader = wait_until(self._find_leader, 20, self._console_text)
@@ -92,8 +94,8 @@ class Machine:
         if self._holder.poll() is not None:
             raise AssertionError("systemd-nspawn ended: " + self._console_text())
         for nspawn in _children(self._holder.pid):
-            for leader in _children(nspawn):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):          # what came before it has just ended
+                for leader in _children(nspawn):
                     if os.readlink(f"/proc/{leader}/exe").endswith("/systemd"):
                         return leader
         return None
