@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import signal
 import statistics
 import sys
 
@@ -122,7 +123,6 @@ and Kafka {on['kafka']} (one node, as the tests run it); {on['pinfeed']}.
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):       # the servers end, the files go
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    main()
