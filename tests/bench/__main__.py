@@ -20,7 +20,8 @@ from .emulation import emulate
 NOTE = f"""\
 rows/s: from exec to exit. CPU: seconds of the tool and of the database a million rows. peak: resident, at once.
 of loop: rows/s beside the transactional loop's on the same listener (or the plain one), in the same round.
-* a Python client that keeps its connection, a server that only answers; {ways.HTTP_RECORDS:,} records, extrapolated."""
+* a Python client that keeps its connection, a server that only answers; {ways.HTTP_RECORDS:,} records, extrapolated.
+exec to first record: as a reader sees it; at 1 post/s with the random pause before the first post, up to 2 s."""
 
 
 def progress(text):
