@@ -111,17 +111,26 @@ struct key {
         size_t length;
 };
 
-/* The smallest and the greatest key that is not NULL. Returns 1 for an empty table (nothing is written to ret).
- * The two keys stay valid until the next call on `db`. */
-int table_key_bounds(struct database *db, const struct table *t, struct key *ret_least, struct key *ret_greatest,
-                     struct error *e);
+enum table_bounds {
+        TABLE_BOUNDS_FAILED = -1,
+        TABLE_BOUNDS,
+        TABLE_EMPTY,                    /* nothing is written to ret */
+};
+/* The smallest and the greatest key that is not NULL. The two stay valid until the next call on `db`. */
+enum table_bounds table_key_bounds(struct database *db, const struct table *t, struct key *ret_least,
+                                   struct key *ret_greatest, struct error *e);
 
 /* Rows with after < key <= to (each NULL: no bound; from_inclusive: key >= after), counted exactly. */
 int table_count(struct database *db, const struct table *t, const struct key *after, bool from_inclusive,
                 const struct key *to, uint64_t *ret, struct error *e);
 
-/* Rows whose key is NULL: 1 if there is at least one, else 0. */
-int table_has_null_keys(struct database *db, const struct table *t, struct error *e);
+enum table_null_keys {
+        TABLE_NULL_KEYS_FAILED = -1,
+        TABLE_NO_NULL_KEYS,
+        TABLE_NULL_KEYS,                /* at least one */
+};
+/* Whether there are rows whose key is NULL. */
+enum table_null_keys table_has_null_keys(struct database *db, const struct table *t, struct error *e);
 
 /* The longest key that is there now, in bytes; 0 for an empty table. Reads every key. */
 int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e);

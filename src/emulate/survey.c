@@ -33,11 +33,11 @@ static int read_range(struct stream *streams, struct connection *c, struct pool 
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 struct key least, greatest;
                 __int128 low, high;
-                int r = table_key_bounds(c->database, streams[i].table, &least, &greatest, e);
+                enum table_bounds r = table_key_bounds(c->database, streams[i].table, &least, &greatest, e);
 
-                if (r < 0)
+                if (r == TABLE_BOUNDS_FAILED)
                         return -1;
-                *ret_any = r == 0;
+                *ret_any = r == TABLE_BOUNDS;
                 if (!*ret_any)
                         return 0;
                 low = key_number(&least);

@@ -73,19 +73,19 @@ static struct key key_in(struct buffer *b, const struct table *t) {
         return t->key_zerofill ? strip_zeros(key) : key;
 }
 
-int table_key_bounds(struct database *db, const struct table *t, struct key *ret_least, struct key *ret_greatest,
-                     struct error *e) {
+enum table_bounds table_key_bounds(struct database *db, const struct table *t, struct key *ret_least,
+                                   struct key *ret_greatest, struct error *e) {
         for (int greatest = 0; greatest < 2; greatest++) {
                 int r;
 
                 query_bound(&db->sql, t, greatest);
                 r = read_value(db, t, &db->bounds[greatest], e);
-                if (r != 0)
-                        return r;
+                if (r != TABLE_ROW)
+                        return r == TABLE_END ? TABLE_EMPTY : TABLE_BOUNDS_FAILED;
         }
         *ret_least = key_in(&db->bounds[0], t);
         *ret_greatest = key_in(&db->bounds[1], t);
-        return 0;
+        return TABLE_BOUNDS;
 }
 
 int table_count(struct database *db, const struct table *t, const struct key *after, bool from_inclusive,
@@ -100,14 +100,14 @@ int table_count(struct database *db, const struct table *t, const struct key *af
         return 0;
 }
 
-int table_has_null_keys(struct database *db, const struct table *t, struct error *e) {
+enum table_null_keys table_has_null_keys(struct database *db, const struct table *t, struct error *e) {
         int r;
 
         if (!t->facts.key_nullable)
-                return 0;
+                return TABLE_NO_NULL_KEYS;
         query_null_keys(&db->sql, t);
         r = read_value(db, t, &db->bounds[0], e);
-        return r < 0 ? -1 : r == 0;
+        return r < 0 ? TABLE_NULL_KEYS_FAILED : r == TABLE_ROW ? TABLE_NULL_KEYS : TABLE_NO_NULL_KEYS;
 }
 
 int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e) {
@@ -117,7 +117,7 @@ int table_longest_key(struct database *db, const struct table *t, size_t *ret, s
         r = read_value(db, t, &db->bounds[0], e);
         if (r < 0)
                 return -1;
-        *ret = r == 0 ? strtoull(buffer_string(&db->bounds[0]), NULL, 10) : 0;
+        *ret = r == TABLE_ROW ? strtoull(buffer_string(&db->bounds[0]), NULL, 10) : 0;
         return 0;
 }
 

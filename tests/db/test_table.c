@@ -245,7 +245,7 @@ static void check_key_table(struct database *db, const struct table *t, size_t r
         struct error e;
 
         assert_int_equal(all.count, rows);
-        assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), 0);
+        assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), TABLE_BOUNDS);
         assert_true(key_equal(&least, &all.key[0]));
         assert_true(key_equal(&greatest, &all.key[rows - 1]));
         for (size_t i = 0; i < rows; i++) {
@@ -326,13 +326,13 @@ static void null_keys_are_found_and_never_read(void **state) {
         (void) state;
         admin_create("keyed", "(k INT, c INT, UNIQUE (k))");
         t = describe(db, &(struct table_spec) { .name = "keyed", .key = "k", .where = "c < 3" });
-        assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), 1);
-        assert_int_equal(table_has_null_keys(db, t, &e), 0);
+        assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), TABLE_EMPTY);
+        assert_int_equal(table_has_null_keys(db, t, &e), TABLE_NO_NULL_KEYS);
         admin_run("INSERT INTO keyed VALUES (NULL, 3)");
-        assert_int_equal(table_has_null_keys(db, t, &e), 0);
-        assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), 1);
+        assert_int_equal(table_has_null_keys(db, t, &e), TABLE_NO_NULL_KEYS);
+        assert_int_equal(table_key_bounds(db, t, &least, &greatest, &e), TABLE_EMPTY);
         admin_run("INSERT INTO keyed VALUES (NULL, 1), (2, 1), (1, 1), (3, 3)");
-        assert_int_equal(table_has_null_keys(db, t, &e), 1);
+        assert_int_equal(table_has_null_keys(db, t, &e), TABLE_NULL_KEYS);
         assert_true(table_facts(t)->key_nullable && table_facts(t)->key_indexed && !table_facts(t)->key_unique);
         keys = read_keys(db, t, NULL, false, NULL, 0);
         assert_string_equal(keys, "1|2");
