@@ -59,6 +59,7 @@ void database_tls(const struct database *db, char *ret, size_t size);
 void database_close(struct database *db);
 
 struct table_spec {
+        const char *stream;             /* whose table it is, for hints; NULL: none */
         const char *name;               /* of the table, in the connection's database */
         const char *key;                /* the key column */
         const char *columns;            /* comma-separated list, or NULL for all of them in table order */

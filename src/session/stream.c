@@ -4,7 +4,7 @@
 int stream_describe(struct stream *st, struct connection *c, struct error *e) {
         size_t most_bytes = producer_message_max_bytes(c->session->properties, c->session->config->kafka_count);
         const struct table_spec spec = {
-                .name = st->config->table, .key = st->config->key, .columns = st->config->columns,
+                .stream = st->config->name, .name = st->config->table, .key = st->config->key, .columns = st->config->columns,
                 .where = st->config->where, .cell_max_bytes = most_bytes,
         };
         const struct table_facts *facts;

@@ -34,7 +34,7 @@ bool catalog_says(const char *text, const char *word) {
         return text && strcasestr(text, word);
 }
 
-static void list_tables(struct database *db, const char *name, struct error *e) {
+static void list_tables(struct database *db, struct error *e) {
         _cleanup_buffer_ struct buffer names = {};
         struct table_reader *reader;
         struct error ignored;
@@ -51,8 +51,8 @@ static void list_tables(struct database *db, const char *name, struct error *e) 
         }
         table_reader_close(reader);
         if (names.length > 0)
-                error_hint(e, "Database %s has the tables %s%s. Check [stream] table ('%s') and [mysql] database.", db->login.database,
-                           buffer_string(&names), more ? ", …" : "", name);
+                error_hint(e, "Database %s has the tables %s%s. Check %s table ('%s') and [mysql] database.", db->login.database,
+                           buffer_string(&names), more ? ", …" : "", db->table->section, db->table->name);
         else
                 error_hint(e, "Database %s has no table that account %s may see. Check [mysql] database, and the account's "
                            "rights.", db->login.database, db->login.user);
@@ -98,7 +98,7 @@ static int read_columns(struct database *db, const char *table, struct server_ta
         if (read_answer(db, s, e, doing, add_column) == 0)
                 return 0;
         if (!db->broken && mysql_errno(db->mysql) == ER_NO_SUCH_TABLE)
-                list_tables(db, table, e);
+                list_tables(db, e);
         return -1;
 }
 

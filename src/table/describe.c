@@ -5,14 +5,14 @@
 
 /* ---- columns ---- */
 
-static int refuse_column(const struct server_table *s, const struct table_spec *spec, const char *setting,
-                         const char *name, size_t length, struct error *e) {
+static int refuse_column(const struct table *t, const struct server_table *s, const char *setting, const char *name,
+                         size_t length, struct error *e) {
         _cleanup_buffer_ struct buffer names = {};
 
         for (size_t i = 0; i < s->column_count && names.length < 700; i++)
                 buffer_printf(&names, "%s%s", i ? ", " : "", s->columns[i].name);
-        error_set(e, ERROR_REFUSED, "table %s has no column '%.*s'", spec->name, (int) length, name);
-        return error_hint(e, "Check [stream] %s. The table has the columns %s.", setting, buffer_string(&names));
+        error_set(e, ERROR_REFUSED, "table %s has no column '%.*s'", t->name, (int) length, name);
+        return error_hint(e, "Check %s %s. The table has the columns %s.", t->section, setting, buffer_string(&names));
 }
 
 static void add_column(struct table *t, const struct server_column *from) {
@@ -48,10 +48,10 @@ static int add_listed_columns(struct table *t, const struct server_table *s, con
                 }
                 column = catalog_column(s, name, length);
                 if (!column)
-                        return refuse_column(s, spec, "columns", name, length, e);
+                        return refuse_column(t, s, "columns", name, length, e);
                 if (has_column(t, column->name))
-                        return error_set(e, ERROR_REFUSED, "[stream] columns names column %s of table %s twice",
-                                         column->name, spec->name);
+                        return error_set(e, ERROR_REFUSED, "%s columns names column %s of table %s twice", t->section,
+                                         column->name, t->name);
                 add_column(t, column);
         }
         return 0;
@@ -162,7 +162,7 @@ static int try_query(struct database *db, const struct table *t, struct error *e
         }
         if (t->where && e->class == ERROR_FAILED && !db->broken) {     /* such as an unknown function */
                 e->class = ERROR_REFUSED;
-                error_hint(e, "Check [stream] where.");
+                error_hint(e, "Check %s where.", t->section);
         }
         return -1;
 }
@@ -182,8 +182,7 @@ static int describe(struct database *db, const struct table_spec *spec, struct s
                 return -1;
         key = catalog_column(s, spec->key, strlen(spec->key));
         if (!key)
-                return refuse_column(s, spec, "key", spec->key, strlen(spec->key), e);
-        t->name = mem_copy_string(spec->name);
+                return refuse_column(t, s, "key", spec->key, strlen(spec->key), e);
         t->quoted_name = quote(spec->name);
         t->quoted_key = quote(key->name);
         t->where = spec->where && *spec->where ? mem_copy_string(spec->where) : NULL;
@@ -201,7 +200,9 @@ int table_describe(struct database *db, const struct table_spec *spec, struct ta
         struct table *t = mem_zero(1, sizeof *t);
         int r;
 
-        db->table = spec->name;
+        t->name = mem_copy_string(spec->name);
+        t->section = spec->stream ? mem_format("[stream %s]", spec->stream) : mem_copy_string("[stream]");
+        db->table = t;
         r = describe(db, spec, &s, t, e);
         db->table = NULL;
         catalog_free(&s);
@@ -223,6 +224,7 @@ void table_free(struct table *t) {
                 free(t->columns[i].name);
         free(t->columns);
         free(t->name);
+        free(t->section);
         free(t->quoted_name);
         free(t->quoted_key);
         free(t->select_list);

@@ -26,14 +26,14 @@ enum {
         "caching_sha2_password BY '…'; or build pinfeed with MariaDB's library, which has both."
 #define HINT_GRANT "Let a database administrator run, for the table of each stream: GRANT SELECT ON `{database}`.`{table}` " \
         "TO '{user}'@'%' (with your account's own host part)."
-#define HINT_LARGE "Leave the column out ([stream] columns) or the row ([stream] where), or raise message.max.bytes in " \
+#define HINT_LARGE "Leave the column out ({stream} columns) or the row ({stream} where), or raise message.max.bytes in " \
         "[kafka], by which pinfeed limits what it takes of one row."
 #define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
         "this machine in (RDS: inbound TCP 3306)."
 #define HINT_CERTIFICATE "[mysql] ssl_ca must hold the certificate authority of the server (RDS: " \
         "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), and [mysql] host the name in its certificate. " \
         "[mysql] tls = require encrypts without a proof of who answers."
-#define HINT_WHERE "Check [stream] columns and where: where is the text that would follow WHERE in a SELECT."
+#define HINT_WHERE "Check {stream} columns and where: where is the text that would follow WHERE in a SELECT."
 #define HINT_BUSY "The server is busy with others; trying again helps."
 #define HINT_SPACE "The server ran out of room, most likely for sorting: an index on the key column makes sorting needless."
 
@@ -53,7 +53,7 @@ static const struct answer {
         { ER_SPECIFIC_ACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
         { ER_BAD_DB_ERROR, ERROR_REFUSED, "Check [mysql] database; SHOW DATABASES lists what there is." },
         { ER_NO_DB_ERROR, ERROR_REFUSED, "Set [mysql] database." },
-        { ER_NO_SUCH_TABLE, ERROR_REFUSED, "Check [stream] table and [mysql] database." },
+        { ER_NO_SUCH_TABLE, ERROR_REFUSED, "Check {stream} table and [mysql] database." },
         { ER_BAD_FIELD_ERROR, ERROR_REFUSED, HINT_WHERE },
         { ER_PARSE_ERROR, ERROR_REFUSED, HINT_WHERE },
         { ER_VIEW_INVALID, ERROR_REFUSED, "The view refers to tables or columns that are gone or may not be read." },
@@ -121,11 +121,12 @@ static struct answer answer_about_tls(const char *words) {
         return find_answer(CR_SSL_CONNECTION_ERROR);
 }
 
-/* {user}, {database}, {table} -> their names. */
+/* {user}, {database}, {table}, {stream} -> their names. */
 static void set_hint(struct error *e, const struct database *db, const char *hint) {
+        const struct table *t = db->table ? db->table : db->reader.table;
         const char *const names[][2] = {
                 { "{user}", db->login.user }, { "{database}", db->login.database },
-                { "{table}", db->table ? db->table : "TABLE" },
+                { "{table}", t ? t->name : "TABLE" }, { "{stream}", t ? t->section : "[stream]" },
         };
         _cleanup_buffer_ struct buffer text = {};
 

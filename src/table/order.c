@@ -11,7 +11,7 @@ int table_choose_key(struct table *t, const struct server_column *key, struct er
                 error_set(e, ERROR_REFUSED, "column %s of table %s can't be the key: its type is %s", key->name, t->name,
                           key->type);
                 return error_hint(e, "A key must have an exact value and order: integers, decimals, text, bytes, dates and "
-                                  "times do. Set [stream] key to another column, or change this one's type.");
+                                  "times do. Set %s key to another column, or change this one's type.", t->section);
         }
         t->key_literal = type->literal;
         t->facts.key_kind = type->key_kind;

@@ -15,7 +15,7 @@ static int fetch(struct table_reader *r, MYSQL_ROW *ret, struct error *e) {
                 return TABLE_ROW;
         if (mysql_errno(r->db->mysql) != 0) {
                 database_error(r->db, e, "read rows");
-                return r->table ? error_prefix(e, "table %s: ", r->table) : -1;
+                return r->table ? error_prefix(e, "table %s: ", r->table->name) : -1;
         }
         r->at_end = true;
         return TABLE_END;
@@ -134,7 +134,7 @@ static int start_reader(struct database *db, const struct table *t, int built, s
                 return -1;
         (*ret)->key_cell = key_cell;
         (*ret)->strip_zeros = t->key_zerofill;
-        (*ret)->table = t->name;
+        (*ret)->table = t;
         return 0;
 }
 
@@ -174,7 +174,7 @@ enum table_next table_next(struct table_reader *r, struct row *ret_row, struct k
         if (__builtin_expect(x != TABLE_ROW, 0))
                 return x;
         if (!cells[r->key_cell])
-                return database_refuse(r->db, e, "a row of table %s without a key", r->table);
+                return database_refuse(r->db, e, "a row of table %s without a key", r->table->name);
         lengths = mysql_fetch_lengths(r->result);
         *ret_row = (struct row) { (const char *const *) cells, lengths };
         *ret_key = (struct key) { cells[r->key_cell], lengths[r->key_cell] };

@@ -16,14 +16,14 @@ struct table_reader {
         bool strip_zeros;               /* the key is a ZEROFILL integer */
         bool at_end;
         size_t small_bytes;             /* what an answer that is read whole may still have */
-        const char *table;              /* for errors; NULL: none */
+        const struct table *table;      /* for errors; NULL: none */
 };
 
 struct database {
         MYSQL *mysql;
         struct table_login login;       /* its strings are owned */
         char *place;                    /* "db.example:3306", for errors */
-        const char *table;              /* the one that is asked about, for hints; NULL: none */
+        const struct table *table;      /* the one that is asked about, for hints; NULL: none */
         int socket;                     /* a duplicate, so that cancelling never meets a number used anew */
         bool is_mariadb;
         bool broken;
@@ -138,6 +138,7 @@ struct table {
         struct table_facts facts;
         struct column *columns;
         char *name;
+        char *section;                  /* "[stream pin]", for hints */
         char *quoted_name;              /* `pinterest_data` */
         char *quoted_key;               /* `index` */
         char *select_list;              /* the columns, and the key behind them if it is not among them */

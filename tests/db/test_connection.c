@@ -309,10 +309,10 @@ static void a_row_too_large_is_refused_by_the_tables_name(void **state) {
         admin_create("large", "(k INT PRIMARY KEY, filler LONGTEXT)");
         admin_run("INSERT INTO large VALUES (1, REPEAT('x', 1000000)), (2, REPEAT('x', 2000000))");
         assert_int_equal(database_open(&login, &db, &e), 0);
-        t = describe(db, &(struct table_spec) { .name = "large", .key = "k" });
+        t = describe(db, &(struct table_spec) { .stream = "geo", .name = "large", .key = "k" });
         assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
         read_until_error(r, &e);
-        assert_error(&e, ERROR_REFUSED, "table large", "[stream] columns", "[stream] where", "message.max.bytes");
+        assert_error(&e, ERROR_REFUSED, "table large", "[stream geo] columns", "[stream geo] where", "message.max.bytes");
         assert_false(table_reader_close(r));
         table_free(t);
         database_close(db);

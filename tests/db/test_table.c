@@ -426,17 +426,17 @@ static void refusals_say_what_to_do(void **state) {
                 struct table_spec spec;
                 const char *words[3];
         } refused[] = {
-                { { .name = "pin", .key = "k" }, { "pinfeed_test.pin", "keyed", "[stream] table" } },
-                { { .name = "keyed", .key = "ind" }, { "no column 'ind'", "k, c, f", "[stream] key" } },
-                { { .name = "keyed", .key = "k", .columns = "k, title" }, { "no column 'title'", "[stream] columns", "f" } },
-                { { .name = "keyed", .key = "k", .columns = "k,k" }, { "twice", "k", "keyed" } },
+                { { .name = "pin", .key = "k" }, { "pinfeed_test.pin", "keyed", "[stream pin] table" } },
+                { { .name = "keyed", .key = "ind" }, { "no column 'ind'", "k, c, f", "[stream pin] key" } },
+                { { .name = "keyed", .key = "k", .columns = "k, title" }, { "no column 'title'", "[stream pin] columns", "f" } },
+                { { .name = "keyed", .key = "k", .columns = "k,k" }, { "[stream pin] columns", "twice", "table keyed" } },
                 { { .name = "keyed", .key = "k", .columns = "k,," }, { "no column ''", "k, c, f", "columns" } },
-                { { .name = "keyed", .key = "f" }, { "float", "can't be the key", "[stream] key" } },
+                { { .name = "keyed", .key = "f" }, { "float", "can't be the key", "[stream pin] key" } },
                 { { .name = "keyed", .key = "k", .where = "ind = 5" }, { "ind", "where", "1054" } },
-                { { .name = "keyed", .key = "k", .where = "c = = 5" }, { "c = = 5", "where", "1064" } },
+                { { .name = "keyed", .key = "k", .where = "c = = 5" }, { "c = = 5", "[stream pin] columns and where", "1064" } },
                 { { .name = "keyed", .key = "k", .where = "1) OR (1" }, { "1) OR (1", "where", "1064" } },
                 { { .name = "keyed", .key = "k", .where = "c; DROP TABLE keyed" }, { "where", "where", "1064" } },
-                { { .name = "keyed", .key = "k", .where = "nope(5)" }, { "nope", "where", "1305" } },
+                { { .name = "keyed", .key = "k", .where = "nope(5)" }, { "nope", "[stream pin] where", "1305" } },
         };
         struct database *db = open_database(10000);
         struct table *t;
@@ -445,7 +445,10 @@ static void refusals_say_what_to_do(void **state) {
         (void) state;
         admin_create("keyed", "(k INT PRIMARY KEY, c INT, f FLOAT)");
         for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-                assert_int_equal(table_describe(db, &refused[i].spec, &t, &e), -1);
+                struct table_spec spec = refused[i].spec;
+
+                spec.stream = "pin";
+                assert_int_equal(table_describe(db, &spec, &t, &e), -1);
                 assert_error(&e, ERROR_REFUSED, refused[i].words[0], refused[i].words[1], refused[i].words[2]);
         }
         database_close(db);
