@@ -156,6 +156,9 @@ bool producer_fits(const struct producer *p, size_t key_length, size_t value_len
  * hears of it when acknowledgements stay away. */
 int producer_poll(struct producer *p, int timeout_ms, struct error *e);
 
+/* Makes a producer_poll that sleeps return now. Any thread, while the producer is there. */
+void producer_wake(struct producer *p);
+
 /* Waits until nothing is in flight, and returns whether it is; false: the time is up, or the producer can't go on. */
 bool producer_flush(struct producer *p, int timeout_ms);
 /* Records handed over and not yet reported. */

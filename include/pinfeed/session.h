@@ -63,6 +63,7 @@ struct connection {
         struct worker *worker;
         struct producer *producer;
         struct database *database;
+        pthread_mutex_t lock;                   /* around changes of `producer`, which another thread may wake */
         atomic_bool cancelled;
         _Atomic uint64_t asked_us;              /* since when an answer is due; 0: none is */
         _Atomic(struct outage *) unanswered;    /* none comes; else NULL */

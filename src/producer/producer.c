@@ -459,6 +459,13 @@ int producer_poll(struct producer *p, int timeout_ms, struct error *e) {
         return -1;
 }
 
+void producer_wake(struct producer *p) {
+        rd_kafka_queue_t *queue = rd_kafka_queue_get_main(p->rk);
+
+        rd_kafka_queue_yield(queue);
+        rd_kafka_queue_destroy(queue);
+}
+
 bool producer_flush(struct producer *p, int timeout_ms) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
 

@@ -7,6 +7,13 @@
 
 void connection_init(struct connection *c, struct session *s, struct worker *w) {
         *c = (struct connection) { .session = s, .worker = w };
+        pthread_mutex_init(&c->lock, NULL);     /* holds nothing that would have to be given back */
+}
+
+static void set_producer(struct connection *c, struct producer *p) {
+        pthread_mutex_lock(&c->lock);
+        c->producer = p;
+        pthread_mutex_unlock(&c->lock);
 }
 
 int connection_close_producer(struct connection *c, struct error *e) {
@@ -15,7 +22,7 @@ int connection_close_producer(struct connection *c, struct error *e) {
         if (c->quiet)
                 outage_end(c->session, c->quiet, false);
         c->quiet = NULL;
-        c->producer = NULL;
+        set_producer(c, NULL);
         if (producer_destroy(p, e) == 0)
                 return 0;
         service_leave_behind(c->session->service);
@@ -29,6 +36,10 @@ int connection_close(struct connection *c, struct error *e) {
 
 void connection_cancel(struct connection *c) {
         atomic_store(&c->cancelled, true);
+        pthread_mutex_lock(&c->lock);
+        if (c->producer)
+                producer_wake(c->producer);
+        pthread_mutex_unlock(&c->lock);
 }
 
 void connection_close_database(struct connection *c) {
@@ -156,10 +167,12 @@ int connection_open_producer(struct connection *c, const char *transactional_id,
         const struct producer_settings settings = producer_settings(c, transactional_id, report, report_arg);
         struct patience patience = { .connection = c, .whom = "Kafka can be reached" };
         const char *where = producer_bootstrap(c->session->properties, c->session->config->kafka_count);
+        struct producer *p;
         struct error why;
 
-        if (producer_new(&settings, &c->producer, e) < 0)
+        if (producer_new(&settings, &p, e) < 0)
                 return -1;
+        set_producer(c, p);
         error_set(&why, ERROR_UNREACHABLE, "Kafka can't be reached: no answer yet");
         patience_begin(&patience, where ? where : "Kafka", &why);
         while (producer_connect(c->producer, LIMIT_CONNECT_MS, e) < 0)
