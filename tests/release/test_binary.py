@@ -202,6 +202,16 @@ def test_librdkafka_knows_the_machines_certificates(run_elsewhere, place, mariad
     assert code != 0 and "certificate" in words
 
 
+def test_librdkafka_reads_ssl_cert_file(run_elsewhere, mariadb, kafka, identity, pinfeeds, database):
+    """Which goes before the machine's, as for the other libraries."""
+    mariadb.load(posts.sql(20), database)
+    pinfeed = pinfeeds(mariadb, kafka, identity, database=database, env={"SSL_CERT_FILE": kafka.ca_file})
+    sent.create_topics(kafka, pinfeed)
+    del pinfeed.settings["kafka"]["ssl.ca.location"]
+    words, code = run_elsewhere(pinfeed, DEBIAN, DEBIAN)
+    assert code == 0, words
+
+
 @pytest.fixture(scope="module")
 def mariadb_with_tls():
     with MariaDB(tls=True) as server:
