@@ -143,10 +143,15 @@ static int read_committed(struct place *p, enum producer_read how, const struct 
 
 /* An earlier version kept it in a group that all users shared. Whoever may not read that one has nothing there. */
 static int read_former(struct place *p, struct error *e) {
+        struct producer *producer = p->connection->producer;
         _cleanup_free_ char *text = NULL;
+        size_t members;
         int version;
 
-        switch (producer_committed(p->connection->producer, PRODUCER_READ_STABLE, PLACE_FORMER_GROUP, p->stream->topic,
+        /* Reading it without the right to would wait for a coordinator until the time is up. */
+        if (producer_group_members(producer, PLACE_FORMER_GROUP, LIMIT_GROUP_MS, &members, e) < 0)
+                return e->class == ERROR_REFUSED ? 0 : -1;
+        switch (producer_committed(producer, PRODUCER_READ_STABLE, PLACE_FORMER_GROUP, p->stream->topic,
                                    LIMIT_CURSOR_MS, &text, e)) {
         case PRODUCER_UNREAD:
                 return e->class == ERROR_REFUSED ? 0 : -1;

@@ -276,8 +276,11 @@ enum feed_end feed_rows(struct feed *f, struct error *e) {
                 left = 0;
                 sent = f->progress.sent;
                 r = pass(f, e);
-                if (r == STEP_ON && count_left(f, &left, e) < 0)        /* a stop: what was sent is whole */
-                        r = e->class == ERROR_STOPPED && table_facts(f->stream.table)->key_unique ? STEP_STOPPED : STEP_FAILED;
+                if (r == STEP_ON && count_left(f, &left, e) < 0) {      /* what was sent is whole all the same */
+                        bool stopped = e->class == ERROR_STOPPED && table_facts(f->stream.table)->key_unique;
+
+                        r = stopped ? STEP_STOPPED : save_sent(f);
+                }
                 if (r == STEP_ON && left > 0 && f->batch.open)
                         r = commit(f, e);
         } while (r == STEP_ON && left > 0 && f->progress.sent > sent);
