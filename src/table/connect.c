@@ -127,7 +127,7 @@ void database_close(struct database *db) {
 }
 
 void database_tls(const struct database *db, char *ret, size_t size) {
-        const char *cipher = mysql_get_ssl_cipher(db->mysql), *version = "TLS";
+        const char *cipher = mysql_get_ssl_cipher(db->mysql), *version;
 
         if (!cipher) {
                 snprintf(ret, size, login_is_local(&db->login) ? "no TLS (this machine)"
@@ -136,6 +136,9 @@ void database_tls(const struct database *db, char *ret, size_t size) {
         }
 #ifdef MARIADB_VERSION_ID
         mariadb_get_infov(db->mysql, MARIADB_CONNECTION_TLS_VERSION, &version);
+#else
+        /* The ciphers of older versions have other names. */
+        version = strncmp(cipher, "TLS_", 4) == 0 ? "TLSv1.3" : "TLSv1.2 or older";
 #endif
         snprintf(ret, size, "%s, %s, %s", version, cipher, login_is_verified(db->mysql) ? "certificate verified"
                  : "certificate not verified ([mysql] ssl_ca or tls = verify does)");

@@ -185,6 +185,9 @@ int database_error(struct database *db, struct error *e, const char *doing) {
         }
         if (number == CR_SSL_CONNECTION_ERROR)
                 answer = answer_about_tls(words);
+        /* Oracle's library, of mysql_clear_password */
+        if (number == CR_AUTH_PLUGIN_CANNOT_LOAD && strstr(words, "not enabled"))
+                answer = find_answer(MARIADB_PLUGIN_NOT_ALLOWED);
         if (number == CR_CONNECTION_ERROR && db->login.socket)
                 answer.hint = "Check [mysql] socket, and that the server runs.";
         if (number == CR_NET_PACKET_TOO_LARGE)
