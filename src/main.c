@@ -138,7 +138,7 @@ int main(int argc, char **argv) {
         if (r < 0)
                 exit_code = conclude(service, &e);
         options_free(&options);
-        left_behind = service_left_behind(service);
+        left_behind = service_left_behind(service) || database_left_behind();
         service_free(service);
         if (left_behind)
                 _exit(exit_code);       /* a thread that can't be ended still uses what an orderly exit tears down */

@@ -57,6 +57,9 @@ int database_open(const struct table_login *login, struct database **ret, struct
 void database_tls(const struct database *db, char *ret, size_t size);
 /* Safe on NULL. Does not wait for a server that is gone. */
 void database_close(struct database *db);
+/* Whether a log-in that was given up still hangs, on a thread that can't be ended: an orderly exit would tear down the
+ * libraries that it is in. Any thread. */
+bool database_left_behind(void);
 
 struct table_spec {
         const char *stream;             /* whose table it is, for hints; NULL: none */

@@ -46,9 +46,10 @@ static void *attempt_run(void *arg) {
                 if (a->mysql)
                         mysql_close(a->mysql);
                 attempt_free(a);
-                atomic_fetch_sub(&left_behind, 1);
         }
         mysql_thread_end();
+        if (left)
+                atomic_fetch_sub(&left_behind, 1);
         return NULL;
 }
 
@@ -56,6 +57,7 @@ void thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg) {
         sigset_t all, former;
 
         sigfillset(&all);
+        sigdelset(&all, SIGSEGV);                       /* a fault is the thread's own, and a sanitizer's to report */
         pthread_sigmask(SIG_SETMASK, &all, &former);    /* signals are for the main thread */
         if (pthread_create(ret, NULL, run, arg) != 0)
                 abort();                                /* as for memory */
@@ -130,4 +132,8 @@ int database_log_in(const struct table_login *login, unsigned limit_ms, const at
                         login->alive(login->alive_arg);
         }
         return attempt_take(a, ret, e);
+}
+
+bool database_left_behind(void) {
+        return atomic_load(&left_behind) > 0;
 }
