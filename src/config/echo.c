@@ -37,7 +37,7 @@ void config_show_value(const char *value, struct buffer *out) {
         if (strchr(value, '@'))
                 return;
         if (length > SHOWN_MOST)
-                while (((unsigned char) value[--length] & 0xc0) == 0x80)
+                while (length > 0 && ((unsigned char) value[--length] & 0xc0) == 0x80)
                         ;
         buffer_append_string(out, "'");
         for (size_t i = 0; i < length; i++)
