@@ -38,9 +38,12 @@ void outage_because(struct session *s, struct outage *o, const struct error *why
         pthread_mutex_unlock(&s->outage_lock);
 }
 
-static uint64_t due_ms(const struct outage *o) {
+/* Nobody watches a daemon start: what passes within three seconds is no warning in its journal. */
+static uint64_t due_ms(const struct session *s, const struct outage *o) {
         enum { STEPS = sizeof said_after_ms / sizeof *said_after_ms };
 
+        if (o->said == 0 && s->patient)
+                return 2 * LIMIT_SAY_MS;
         if (o->said < STEPS)
                 return said_after_ms[o->said];
         return said_after_ms[STEPS - 1] + (uint64_t) (o->said - STEPS + 1) * LIMIT_SAY_AGAIN_S * 1000;
@@ -67,7 +70,7 @@ void outage_look(struct session *s) {
                 struct outage *o = &s->outages[i];
                 uint64_t lasted_ms = (clock_monotonic_us() - o->since_us) / 1000;
 
-                if (o->waiting == 0 || lasted_ms < due_ms(o))
+                if (o->waiting == 0 || lasted_ms < due_ms(s, o))
                         continue;
                 say(s, o, lasted_ms);
                 o->said++;

@@ -295,7 +295,8 @@ def test_records_that_the_topic_finds_too_large_end_the_run(emulate, kafka, mari
     mariadb.load(posts.sql(10), database)
     mariadb.execute("UPDATE pinterest_data SET title = RAND(), description = REPEAT(MD5(RAND()), 1000)"
                     " WHERE `index` = 3", database=database)
-    pinfeed = emulate(database, rate=50, settings={"kafka": {"compression.codec": "none"}})
+    # A topic's limit is one of batches: several small records may be too large together.
+    pinfeed = emulate(database, rate=50, settings={"kafka": {"compression.codec": "none", "batch.num.messages": 1}})
     kafka.delete_topic(pinfeed.topic("pin"))
     kafka.create_topic(pinfeed.topic("pin"), max_message_bytes=10000)
     pinfeed.run().expect_exit(78)
