@@ -31,7 +31,7 @@ int admin_tear_down(void **state) {
         return 0;
 }
 
-static void run(const char *format, va_list ap) {
+static void __attribute__((format(printf, 1, 0))) run(const char *format, va_list ap) {
         char *sql;
 
         assert_true(vasprintf(&sql, format, ap) >= 0);

@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
                                    NewTopic, ResourcePatternType, ResourceType)
 
@@ -285,12 +285,17 @@ class Kafka(Server):
     # ---- groups ------------------------------------------------------------------------------------------------------
 
     def group_offsets(self, group, stable=True):
-        """{(topic, partition): (offset, metadata)} that are committed; stable: those of open transactions are awaited
-        by leaving them out."""
-        request = [ConsumerGroupTopicPartitions(group)]
-        result = self._when_loaded(
-            lambda: self.admin().list_consumer_group_offsets(request, require_stable=stable)[group].result(20))
-        return {(p.topic, p.partition): (p.offset, _metadata(p)) for p in result.topic_partitions if p.offset >= 0}
+        """{(topic, partition): (offset, metadata)} that are committed; stable: those of open transactions are awaited.
+        Asked as a consumer: listing a group's offsets crashes librdkafka when a coordinator moves or is just made."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0,
+                             "isolation.level": "read_committed" if stable else "read_uncommitted"})
+        try:
+            topics = consumer.list_topics(timeout=20).topics.values()
+            asked = [TopicPartition(t.topic, p) for t in topics if not t.topic.startswith("__") for p in t.partitions]
+            found = self._when_loaded(lambda: consumer.committed(asked, timeout=45)) if asked else []
+        finally:
+            consumer.close()
+        return {(p.topic, p.partition): (p.offset, _metadata(p)) for p in found if p.offset >= 0}
 
     def set_group_offset(self, group, topic, partition, offset):
         request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])]
