@@ -244,28 +244,3 @@ void options_free(struct options *o) {
         free(o->sets);
         *o = (struct options) {};
 }
-
-static int refuse_stream(const struct config *c, const char *name, struct error *e) {
-        _cleanup_free_ const char **names = mem_alloc(c->stream_count * sizeof *names);
-        _cleanup_buffer_ struct buffer list = {};
-        const char *nearest;
-
-        for (size_t i = 0; i < c->stream_count; i++) {
-                names[i] = c->streams[i].name;
-                buffer_printf(&list, "%s%s", i ? ", " : "", names[i]);
-        }
-        nearest = text_nearest(name, names, c->stream_count);
-        error_set(e, ERROR_USAGE, "--streams: there is no stream %.64s", name);
-        if (nearest)
-                error_hint(e, "Did you mean %s?", nearest);
-        else
-                error_hint(e, "The streams are %.500s.", buffer_string(&list));
-        return -1;
-}
-
-int config_check_streams(const struct config *c, const struct options *o, struct error *e) {
-        for (size_t i = 0; i < o->stream_count; i++)
-                if (!config_find_stream(c, o->streams[i]))
-                        return refuse_stream(c, o->streams[i], e);
-        return 0;
-}

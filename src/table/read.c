@@ -182,18 +182,3 @@ enum table_next table_next(struct table_reader *r, struct row *ret_row, struct k
                 *ret_key = strip_zeros(*ret_key);
         return TABLE_ROW;
 }
-
-bool table_reader_close(struct table_reader *r) {
-        struct database *db;
-
-        if (!r || !r->result)
-                return true;
-        db = r->db;
-        if (!r->at_end) {               /* freeing would read all that is still to come, else */
-                socket_cut(db->socket);
-                db->broken = true;
-        }
-        mysql_free_result(r->result);
-        *r = (struct table_reader) {};
-        return !db->broken;
-}

@@ -40,6 +40,8 @@ static inline void database_tick(struct database *db) {
         atomic_store_explicit(&db->calls, atomic_load_explicit(&db->calls, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
+/* ---- ask.c: table_reader_close, too ------------------------------------------------------------------------- */
+
 /* Runs db->sql; `doing` completes "can't …". The result, if any, is still to be fetched. */
 int database_query(struct database *db, struct error *e, const char *doing, ...)
         __attribute__((format(printf, 3, 4)));
