@@ -59,7 +59,7 @@ static int run_job(const struct options *o, const struct config *c, struct servi
         case JOB_CREATE_TOPICS:
                 return job_create_topics(c, s, stdout, e);
         case JOB_TOKEN:
-                return job_token(c, s, stdout, e);
+                return job_token(c, s, o->raw, stdout, e);
         case JOB_SHOW_SETTINGS:
                 return job_show_settings(c, o->json, stdout, e);
         case JOB_VERSION:

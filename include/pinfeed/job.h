@@ -16,8 +16,8 @@ int job_check(const struct config *config, struct service *service, bool json, F
 /* Creates the topics of all streams that are missing; one line each to `out`. */
 int job_create_topics(const struct config *config, struct service *service, FILE *out, struct error *e);
 
-/* Prints a token and where it came from as one JSON object to `out`. */
-int job_token(const struct config *config, struct service *service, FILE *out, struct error *e);
+/* Prints a token and where it came from as one JSON object to `out`, or, raw, the token alone on a line. */
+int job_token(const struct config *config, struct service *service, bool raw, FILE *out, struct error *e);
 
 /* Prints every setting in force and where it comes from to `out`: as a configuration file, with the origins as comments,
  * or as one JSON object. */

@@ -50,20 +50,22 @@ static json_t *describe(const struct aws_status *s, const char *token) {
                          "expires_at", utc(s->credentials_expire_s));
 }
 
-static int print(struct request *r, FILE *out, struct error *e) {
+static int print(struct request *r, bool raw, FILE *out, struct error *e) {
         struct aws_status status;
-        json_t *json;
-        int result = 0;
+        json_t *json = NULL;
+        bool written;
 
         aws_status(r->session.aws, &status);
-        json = describe(&status, r->token);
-        if (!json || json_dumpf(json, out, JSON_COMPACT) < 0 || fputc('\n', out) == EOF || fflush(out) != 0)
-                result = error_set(e, ERROR_FAILED, "the token could not be written to standard output");
+        if (!raw)
+                json = describe(&status, r->token);
+        written = raw ? fputs(r->token, out) >= 0 : json && json_dumpf(json, out, JSON_COMPACT) == 0;
         json_decref(json);
-        return result;
+        if (written && fputc('\n', out) != EOF && fflush(out) == 0)
+                return 0;
+        return error_set(e, ERROR_FAILED, "the token could not be written to standard output");
 }
 
-int job_token(const struct config *config, struct service *service, FILE *out, struct error *e) {
+int job_token(const struct config *config, struct service *service, bool raw, FILE *out, struct error *e) {
         struct request r = {};
         const struct service_job job = {
                 .work = work, .args = (void *[]) { &r }, .count = 1, .wake = wake, .arg = &r,
@@ -74,7 +76,7 @@ int job_token(const struct config *config, struct service *service, FILE *out, s
         if (result == 0)
                 result = service_run(service, &job, e);
         if (result == 0 && r.token)
-                result = print(&r, out, e);
+                result = print(&r, raw, out, e);
         else if (result == 0)
                 result = error_stopped(e);
         if (r.token)

@@ -3,6 +3,7 @@ that can't be written is an error."""
 
 import json
 import os
+import re
 import signal
 import socket
 
@@ -104,3 +105,9 @@ def test_a_finding_that_isnt_utf8_is_a_finding_all_the_same(kafka, mariadb, pinf
     failed = [f for f in json.loads(pinfeed.stdout)["findings"] if not f["ok"]]
     assert any("caf" in f["text"] for f in failed), failed
     assert "\x1b" not in pinfeed.stdout and "\x1b" not in pinfeed.log
+
+
+def test_a_raw_token_is_the_token_alone(pinfeeds):
+    pinfeed = nowhere(pinfeeds)
+    pinfeed.run("--token", "--raw").expect_exit(0)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{200,}\n", pinfeed.stdout)
