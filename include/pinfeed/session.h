@@ -44,7 +44,8 @@ enum session_kind {
         SESSION_PATIENT,                        /* a daemon: waits */
         SESSION_BRIEF,                          /* gives up after LIMIT_BRIEF_MS */
 };
-/* Connects nowhere, but looks at [kafka]: a wrong property must not wait for a server. -1: session_done is harmless. */
+/* Connects nowhere. A file that [kafka] names and that can't be read, and a property that transactions don't go with,
+ * are errors here already; session_check_properties finds the other ones. -1: session_done is harmless. */
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
                  struct error *e);
 void session_done(struct session *s);

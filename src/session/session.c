@@ -76,7 +76,10 @@ int session_init(struct session *s, const struct config *config, struct service 
         s->aws = aws_new(&aws, aws_log, s);
         settings.properties = s->properties;
         settings.transactional_id = kind == SESSION_TRANSACTIONS ? "pinfeed" : NULL;
-        return check_files(s, e) < 0 ? -1 : producer_check_properties(&settings, e);
+        if (check_files(s, e) < 0)
+                return -1;
+        /* session_check_properties has looked at them as they stand; transactions ask for more. */
+        return settings.transactional_id ? producer_check_properties(&settings, e) : 0;
 }
 
 void session_done(struct session *s) {

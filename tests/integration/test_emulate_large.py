@@ -42,19 +42,13 @@ def cost_of(pinfeed, kafka, mariadb, count):
     return after[0] - before[0], after[1] - before[1]
 
 
-def peak_kb(pinfeed):
-    """VmHWM of the running process."""
-    with open(f"/proc/{pinfeed.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-
-
 def test_neither_memory_nor_cost_grow_with_the_table(emulate, kafka, mariadb, large):
     peaks, costs = {}, {}
     for count in (SMALL, LARGE):
         pinfeed = emulate(large(count), rate=2000)
         pinfeed.start()
         pinfeed.wait_until(lambda p=pinfeed: kafka.end_offset(p.topic("user")) > 2000, 20, "2000 posts")
-        peaks[count] = peak_kb(pinfeed)
+        peaks[count] = pinfeed.peak_kb
         assert pinfeed.stop() == 0
         few, many = (cost_of(pinfeed, kafka, mariadb, n) for n in (100, 2100))
         costs[count] = [(b - a) / 2000 for a, b in zip(few, many)]
@@ -72,6 +66,6 @@ def test_ten_million_rows_start_at_once(emulate, kafka, mariadb, large):
     pinfeed = emulate(large(10_000_000), rate=1000).start()
     pinfeed.wait_for("sends 1000 posts a second", 5)
     pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("user")) > 2000, 20, "2000 posts")
-    assert peak_kb(pinfeed) < 150_000
+    assert pinfeed.peak_kb < 150_000
     assert pinfeed.stop() == 0
     sent.posts(sent.records(kafka, pinfeed))

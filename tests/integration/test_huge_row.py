@@ -8,12 +8,6 @@ HUGE = 200_000_000
 KEY = 7
 
 
-def peak_kb(pinfeed):
-    """VmHWM of the running process."""
-    with open(f"/proc/{pinfeed.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-
-
 @pytest.fixture
 def huge(mariadb, database):
     """Ten posts, one of them with a description of 200 MB."""
@@ -30,7 +24,7 @@ def test_emulate_leaves_it_out_by_name(emulate, kafka, huge):
     pinfeed = emulate(huge, rate=200).start()
     pinfeed.wait_for(rf"warning: post {KEY} is not sent: its record for {pinfeed.topic('pin')} has \d+ bytes", 30)
     pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("user")) > 100, 30, "other posts are sent")
-    assert peak_kb(pinfeed) < 150_000
+    assert pinfeed.peak_kb < 150_000
     assert pinfeed.stop() == 0
     assert str(KEY) not in sent.posts(sent.records(kafka, pinfeed))
 

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from rig import free_port, sent, wait_until
+from rig import free_port, sent
 from rig import paths
 from rig.process import Process
 
@@ -41,24 +41,17 @@ def test_a_stop_ends_the_wait_for_servers_that_are_silent(pinfeeds, job):
         pinfeed.settings["kafka"]["bootstrap.servers"] = f"127.0.0.1:{hole.getsockname()[1]}"
         pinfeed.start(*job)
         # All signals are taken when the first descriptor of the event loop is there.
-        wait_until(lambda: any("eventpoll" in os.readlink(fd) for fd in _descriptors(pinfeed.pid)), 10, "the event loop")
+        pinfeed.wait_until(lambda: any("eventpoll" in name for name in pinfeed.descriptors()), 10, "the event loop")
         pinfeed.send_signal(signal.SIGTERM)
         assert pinfeed.wait(13) == 128 + signal.SIGTERM, pinfeed.log
     assert "FAILED" not in pinfeed.stdout
-
-
-def _descriptors(pid):
-    try:
-        return [entry.path for entry in os.scandir(f"/proc/{pid}/fd") if os.path.islink(entry.path)]
-    except OSError:
-        return []
 
 
 def test_create_topics_stopped_between_two_topics_says_so(kafka, mariadb, pinfeeds):
     pinfeed = pinfeeds(mariadb, kafka)
     kafka.freeze()
     pinfeed.start("--create-topics")
-    wait_until(lambda: any("socket" in os.readlink(fd) for fd in _descriptors(pinfeed.pid)), 10, "a connection")
+    pinfeed.wait_until(lambda: any("socket" in name for name in pinfeed.descriptors()), 10, "a connection")
     pinfeed.send_signal(signal.SIGTERM)
     assert pinfeed.wait(13) == 128 + signal.SIGTERM, pinfeed.log
     assert "stopped before all topics were created" in pinfeed.log
@@ -69,7 +62,7 @@ def test_a_stopped_check_names_nothing_as_failed(kafka, mariadb, pinfeeds):
     sent.create_topics(kafka, pinfeed)
     mariadb.freeze()
     pinfeed.start("--check", "--json")
-    wait_until(lambda: any("socket" in os.readlink(fd) for fd in _descriptors(pinfeed.pid)), 10, "a connection")
+    pinfeed.wait_until(lambda: any("socket" in name for name in pinfeed.descriptors()), 10, "a connection")
     pinfeed.send_signal(signal.SIGINT)
     assert pinfeed.wait(13) == 128 + signal.SIGINT, pinfeed.log
     answer = json.loads(pinfeed.stdout)

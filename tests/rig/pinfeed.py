@@ -1,5 +1,6 @@
 """pinfeed itself, run as a user would run it, with a configuration and a state directory of its own."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -110,6 +111,21 @@ class Pinfeed:
     @property
     def pid(self):
         return self.process.pid
+
+    @property
+    def peak_kb(self):
+        """VmHWM of the running process."""
+        with open(f"/proc/{self.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+    def descriptors(self):
+        """What its open files are, as /proc names them; one that closes meanwhile is left out."""
+        found = []
+        with contextlib.suppress(OSError):      # it has ended
+            for number in os.listdir(f"/proc/{self.pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(os.readlink(f"/proc/{self.pid}/fd/{number}"))
+        return found
 
     @property
     def log(self):
