@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "feed.h"
 #include "pinfeed/limits.h"
 #include "pinfeed/replay.h"
 #include "result.h"
@@ -28,10 +27,11 @@ struct pace {
 };
 
 static struct pace feed_pace(const struct feed *f, uint64_t began_us) {
-        struct pace p = { .total = f->progress.total, .committed = f->progress.committed };
+        const struct feed_progress *progress = feed_progress(f);
+        struct pace p = { .total = progress->total, .committed = progress->committed };
         double seconds = (double) (clock_monotonic_us() - began_us) / 1e6;
 
-        p.sent = f->progress.sent;      /* after what was committed of it: never less */
+        p.sent = progress->sent;      /* after what was committed of it: never less */
         if (p.sent < p.committed)       /* a recovery goes back between the two */
                 p.sent = p.committed;
         p.known = p.total != UINT64_MAX;
@@ -56,9 +56,9 @@ static void draw_bar(const struct replay *r, const struct feed *f, struct buffer
         struct pace p = feed_pace(f, r->began_us);
         unsigned filled = p.known && p.total ? (unsigned) ((double) p.committed / (double) p.total * BAR_WIDTH) : 0;
 
-        if (f->progress.finished || filled > BAR_WIDTH)
+        if (feed_progress(f)->finished || filled > BAR_WIDTH)
                 filled = p.known && p.committed >= p.total ? BAR_WIDTH : filled < BAR_WIDTH ? filled : BAR_WIDTH;
-        buffer_printf(out, "%-8s [", f->stream.config->name);
+        buffer_printf(out, "%-8s [", feed_stream(f)->name);
         for (unsigned i = 0; i < BAR_WIDTH; i++)
                 buffer_append(out, i < filled ? "#" : ".", 1);
         if (p.known)
@@ -79,19 +79,19 @@ static void on_progress(void *arg) {
         for (size_t i = 0; i < r->run.count; i++) {
                 if (i)
                         buffer_append(&lines, "\n", 1);
-                draw_bar(r, &r->run.feeds[i], &lines);
+                draw_bar(r, r->run.feeds[i], &lines);
         }
         service_progress(r->run.session.service, buffer_string(&lines));
         buffer_free(&lines);
 }
 
 static void report_feed(struct replay *r, size_t i, double seconds) {
-        const struct feed *f = &r->run.feeds[i];
+        const struct feed *f = r->run.feeds[i];
         struct pace p = feed_pace(f, r->began_us);
         double lately = (double) (p.committed - r->reported_committed[i]) / seconds;
         char committed[32], in_flight[32], bytes[32];
         const struct service_field fields[] = {
-                { "PINFEED_TOPIC", f->stream.config->topic }, { "PINFEED_DELIVERED", committed },
+                { "PINFEED_TOPIC", feed_stream(f)->topic }, { "PINFEED_DELIVERED", committed },
                 { "PINFEED_IN_FLIGHT", in_flight }, { "PINFEED_BYTES", bytes },
         };
         struct buffer line = {};
@@ -100,9 +100,9 @@ static void report_feed(struct replay *r, size_t i, double seconds) {
                 return;
         snprintf(committed, sizeof committed, "%" PRIu64, p.committed);
         snprintf(in_flight, sizeof in_flight, "%" PRIu64, p.sent - p.committed);
-        snprintf(bytes, sizeof bytes, "%" PRIu64, (uint64_t) f->progress.bytes);
+        snprintf(bytes, sizeof bytes, "%" PRIu64, (uint64_t) feed_progress(f)->bytes);
         buffer_printf(&line, "%s: %" PRIu64 " of %" PRIu64 " rows committed, %" PRIu64 " sent after that, %.0f/s",
-                      f->stream.config->topic, p.committed, p.total, p.sent - p.committed, lately);
+                      feed_stream(f)->topic, p.committed, p.total, p.sent - p.committed, lately);
         if (p.left_s) {
                 buffer_append_string(&line, ", about ");
                 print_duration(p.left_s, &line);
@@ -121,7 +121,7 @@ static void on_report(void *arg) {
         bool known = true;
 
         for (size_t i = 0; i < r->run.count; i++) {
-                struct pace p = feed_pace(&r->run.feeds[i], r->began_us);
+                struct pace p = feed_pace(r->run.feeds[i], r->began_us);
 
                 report_feed(r, i, seconds > 0 ? seconds : 1);
                 known = known && p.known;
@@ -141,7 +141,7 @@ static void on_wake(void *arg) {
         struct replay *r = arg;
 
         for (size_t i = 0; i < r->run.count; i++)
-                feed_wake(&r->run.feeds[i]);
+                feed_wake(r->run.feeds[i]);
 }
 
 static bool wanted(const struct options *o, const char *name) {
@@ -167,7 +167,7 @@ static struct replay *replay_new(const struct config *config, const struct optio
         r->reported_committed = mem_zero(config->stream_count, sizeof *r->reported_committed);
         for (size_t i = 0; i < config->stream_count; i++)
                 if (wanted(o, config->streams[i].name))
-                        feed_init(&r->run.feeds[r->run.count++], &r->run, &config->streams[i]);
+                        r->run.feeds[r->run.count++] = feed_new(&r->run, &config->streams[i]);
         r->run.unready = r->run.count;
         if (o->from || o->to)
                 cursor_bounded_id(o->from, o->to, r->run.id);
@@ -177,7 +177,7 @@ static struct replay *replay_new(const struct config *config, const struct optio
 
 static void replay_free(struct replay *r) {
         for (size_t i = 0; i < r->run.count; i++)
-                feed_done(&r->run.feeds[i]);
+                feed_free(r->run.feeds[i]);
         pthread_mutex_destroy(&r->run.restart_lock);
         session_done(&r->run.session);
         free(r->run.feeds);
@@ -190,7 +190,7 @@ static int conclude(struct replay *r, const struct options *o, struct error *e) 
         bool complete = true;
 
         for (size_t i = 0; i < r->run.count; i++)
-                complete = complete && r->run.feeds[i].result.complete;
+                complete = complete && feed_result(r->run.feeds[i])->complete;
         if (complete || o->dry_run || !service_stopped_by(r->run.session.service))
                 return 0;
         return result_stopped(&r->run, o, e);
@@ -209,7 +209,7 @@ static int run(struct replay *r, const struct options *o, FILE *out, struct erro
         int result;
 
         for (size_t i = 0; i < r->run.count; i++)
-                args[i] = &r->run.feeds[i];
+                args[i] = r->run.feeds[i];
         result = service_run(service, &job, e);
         free(args);
         if (!o->dry_run)

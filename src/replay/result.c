@@ -11,19 +11,11 @@ static json_t *text_or_null(bool present, const struct buffer *text) {
         return present ? json_stringn(text->length ? text->data : "", text->length) : json_null();
 }
 
-static json_t *bound_or_null(const struct cursor_run *at) {
-        _cleanup_buffer_ struct buffer text = {};
-
-        if (at && at->has_to)
-                cursor_print_key(&(struct key) { at->to.data, at->to.length }, &text);
-        return text_or_null(at && at->has_to, &text);
-}
-
-static json_t *feed_result(const struct feed *f) {
-        const struct feed_progress *p = &f->progress;
-        const struct feed_result *r = &f->result;
+static json_t *print_result(const struct feed *f) {
+        const struct feed_progress *p = feed_progress(f);
+        const struct feed_result *r = feed_result(f);
         bool sent = p->committed > 0;
-        json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:f, s:o, s:I, s:b}", "topic", f->stream.config->topic,
+        json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:f, s:o, s:I, s:b}", "topic", feed_stream(f)->topic,
                                    "rows", (json_int_t) p->committed, "bytes", (json_int_t) p->bytes,
                                    "transactions", (json_int_t) p->transactions,
                                    "first_key", text_or_null(sent && r->has_first, &r->first),
@@ -37,11 +29,14 @@ static json_t *feed_result(const struct feed *f) {
         return object;
 }
 
-static json_t *feed_plan(const struct feed *f) {
-        return json_pack("{s:s, s:I, s:o, s:o}", "topic", f->stream.config->topic,
-                         "rows", (json_int_t) (f->progress.total == UINT64_MAX ? 0 : f->progress.total),
-                         "resume_from", text_or_null(f->result.has_resumed_from, &f->result.resumed_from),
-                         "to", bound_or_null(f->place.at));
+static json_t *print_plan(const struct feed *f) {
+        const struct feed_result *r = feed_result(f);
+        uint64_t total = feed_progress(f)->total;
+
+        return json_pack("{s:s, s:I, s:o, s:o}", "topic", feed_stream(f)->topic,
+                         "rows", (json_int_t) (total == UINT64_MAX ? 0 : total),
+                         "resume_from", text_or_null(r->has_resumed_from, &r->resumed_from),
+                         "to", text_or_null(r->has_to, &r->to));
 }
 
 static json_t *run_plan(const struct feed_run *run) {
@@ -49,8 +44,8 @@ static json_t *run_plan(const struct feed_run *run) {
         uint64_t rows = 0;
 
         for (size_t i = 0; i < run->count; i++) {
-                json_object_set_new(streams, run->feeds[i].stream.config->name, feed_plan(&run->feeds[i]));
-                rows += run->feeds[i].progress.total;
+                json_object_set_new(streams, feed_stream(run->feeds[i])->name, print_plan(run->feeds[i]));
+                rows += feed_progress(run->feeds[i])->total;
         }
         return json_pack("{s:b, s:o, s:{s:I}}", "dry_run", true, "streams", streams, "totals", "rows", (json_int_t) rows);
 }
@@ -61,13 +56,13 @@ static json_t *run_result(const struct feed_run *run, uint64_t began_us) {
         bool complete = true;
 
         for (size_t i = 0; i < run->count; i++) {
-                const struct feed *f = &run->feeds[i];
+                const struct feed_progress *p = feed_progress(run->feeds[i]);
 
-                json_object_set_new(streams, f->stream.config->name, feed_result(f));
-                rows += f->progress.committed;
-                bytes += f->progress.bytes;
-                transactions += f->progress.transactions;
-                complete = complete && f->result.complete;
+                json_object_set_new(streams, feed_stream(run->feeds[i])->name, print_result(run->feeds[i]));
+                rows += p->committed;
+                bytes += p->bytes;
+                transactions += p->transactions;
+                complete = complete && feed_result(run->feeds[i])->complete;
         }
         return json_pack("{s:b, s:o, s:{s:I, s:I, s:I, s:f}}", "complete", complete, "streams", streams, "totals",
                          "rows", (json_int_t) rows, "bytes", (json_int_t) bytes, "transactions", (json_int_t) transactions,
@@ -90,14 +85,15 @@ int result_print(const struct feed_run *run, uint64_t began_us, FILE *out, struc
 
 void result_log(const struct feed_run *run) {
         for (size_t i = 0; i < run->count; i++) {
-                const struct feed *f = &run->feeds[i];
-                const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
-                uint64_t rows = f->progress.committed, transactions = f->progress.transactions;
-                double seconds = (double) (f->result.ended_us - f->result.began_us) / 1e6;
+                const struct feed_progress *p = feed_progress(run->feeds[i]);
+                const struct feed_result *r = feed_result(run->feeds[i]);
+                const struct service_field field = { "PINFEED_TOPIC", feed_stream(run->feeds[i])->topic };
+                uint64_t rows = p->committed, transactions = p->transactions;
+                double seconds = (double) (r->ended_us - r->began_us) / 1e6;
 
                 service_log(run->session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
-                            "%s: %s, %" PRIu64 " rows sent in %.1f s (%.0f/s), %" PRIu64 " transaction%s",
-                            f->stream.config->topic, f->result.complete ? "complete" : "stopped before the end", rows, seconds,
+                            "%s: %s, %" PRIu64 " rows sent in %.1f s (%.0f/s), %" PRIu64 " transaction%s", field.value,
+                            r->complete ? "complete" : "stopped before the end", rows, seconds,
                             seconds > 0 ? (double) rows / seconds : 0, transactions, transactions == 1 ? "" : "s");
         }
 }
@@ -131,9 +127,9 @@ int result_stopped(const struct feed_run *run, const struct options *o, struct e
         bool known = true;
 
         for (size_t i = 0; i < run->count; i++) {
-                committed += run->feeds[i].progress.committed;
-                total += run->feeds[i].progress.total;
-                known = known && run->feeds[i].progress.total != UINT64_MAX;
+                committed += feed_progress(run->feeds[i])->committed;
+                total += feed_progress(run->feeds[i])->total;
+                known = known && feed_progress(run->feeds[i])->total != UINT64_MAX;
         }
         print_number(committed, &rows);
         if (known) {

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "feed.h"
+#include "pinfeed/feed.h"
 
 /* One line a stream in the log. */
 void result_log(const struct feed_run *run);

@@ -1,7 +1,7 @@
 /* Whatever a group's metadata holds: no cursor, or one that is printed and read back the same; and keys alike. */
 #include <string.h>
 
-#include "replay/cursor.h"
+#include "pinfeed/cursor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* When rows are committed and when they go: time is an argument. */
 #include "unit.h"
 
-#include "replay/batch.h"
+#include "feed/batch.h"
 
 static void a_batch_is_due_by_rows_bytes_and_time(void **state) {
         const struct batch_limits limits = batch_limits(100, 0);

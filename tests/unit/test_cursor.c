@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "replay/cursor.h"
+#include "pinfeed/cursor.h"
 
 static void set(struct buffer *b, const char *bytes, size_t length) {
         b->length = 0;

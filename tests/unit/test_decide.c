@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "replay/decide.h"
+#include "feed/decide.h"
 
 #define MINE "0123456789abcdef"
 #define OTHER "fedcba9876543210"

@@ -1,7 +1,7 @@
 /* batch: the rows that are sent and not yet committed, and when they have to be; the pace at which rows go. Values only:
  * the time is an argument. */
-#ifndef PINFEED_REPLAY_BATCH_H
-#define PINFEED_REPLAY_BATCH_H
+#ifndef PINFEED_FEED_BATCH_H
+#define PINFEED_FEED_BATCH_H
 
 #include "pinfeed/base.h"
 

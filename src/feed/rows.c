@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ahead.h"
-#include "feed.h"
+#include "own.h"
 #include "pinfeed/limits.h"
 
 enum {

@@ -8,12 +8,12 @@
  * KEY is the key's text, or "0x" and its bytes in hex when it isn't plain UTF-8 or begins with "0x". A run may have
  * "table", if its table was another then, and "again", which restart it is or was of. A file says "topic" and "cluster".
  */
-#ifndef PINFEED_REPLAY_CURSOR_H
-#define PINFEED_REPLAY_CURSOR_H
+#ifndef PINFEED_CURSOR_H
+#define PINFEED_CURSOR_H
 
 #include <sys/types.h>
 
-#include "pinfeed/table.h"
+#include "table.h"
 
 enum {
         CURSOR_TEXT_MAX = 4096,

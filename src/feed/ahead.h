@@ -1,8 +1,8 @@
 /* ahead: rows are read and encoded by a thread of their own, a little ahead of whoever sends them. So a table that
  * sends no row for long keeps nobody from committing, and reading goes on during a commit. At most two chunks are held.
  */
-#ifndef PINFEED_REPLAY_AHEAD_H
-#define PINFEED_REPLAY_AHEAD_H
+#ifndef PINFEED_FEED_AHEAD_H
+#define PINFEED_FEED_AHEAD_H
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "cursor.h"
+#include "pinfeed/cursor.h"
 
 #include <inttypes.h>
 #include <jansson.h>

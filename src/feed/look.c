@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "feed.h"
+#include "own.h"
 #include "pinfeed/limits.h"
 
 /* ---- before the rows ---- */

@@ -1,4 +1,4 @@
-#include "feed.h"
+#include "own.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,26 +23,44 @@ static void on_report(void *arg, void *tag, const char *reason) {
                 f->place.undelivered = true;
 }
 
-void feed_init(struct feed *f, struct feed_run *run, const struct config_stream *stream) {
+struct feed *feed_new(struct feed_run *run, const struct config_stream *stream) {
         const struct config *config = run->session.config;
+        struct feed *f = mem_zero(1, sizeof *f);
 
-        *f = (struct feed) { .run = run };
+        f->run = run;
         f->stream.config = stream;
         f->progress.total = UINT64_MAX;
         f->transactional_id = transactional_id(config->replay_group_default ? PLACE_FORMER_GROUP : config->replay_group,
                                                config->user_id, stream->name);
         connection_init(&f->connection, &run->session, NULL);
         place_init(&f->place, &f->connection, stream, run->start_ms);
+        return f;
 }
 
-void feed_done(struct feed *f) {
+void feed_free(struct feed *f) {
+        if (!f)
+                return;
         stream_done(&f->stream);
         place_free(&f->place);
         buffer_free(&f->batch.last);
         buffer_free(&f->result.first);
         buffer_free(&f->result.last);
         buffer_free(&f->result.resumed_from);
+        buffer_free(&f->result.to);
         free(f->transactional_id);
+        free(f);
+}
+
+const struct config_stream *feed_stream(const struct feed *f) {
+        return f->stream.config;
+}
+
+const struct feed_progress *feed_progress(const struct feed *f) {
+        return &f->progress;
+}
+
+const struct feed_result *feed_result(const struct feed *f) {
+        return &f->result;
 }
 
 void feed_wake(struct feed *f) {
@@ -61,11 +79,11 @@ static int look_at_all(struct feed *f, struct error *e) {
         int r = 0;
 
         for (size_t i = 0; i < run->count && r == 0; i++) {
-                const char *name = run->feeds[i].stream.config->name;
+                const char *name = run->feeds[i]->stream.config->name;
 
                 hash_add(&hash, name, strlen(name) + 1);
                 list[i] = &cursors[i];
-                r = place_peek(&f->place, &run->feeds[i].place, list[i], e);
+                r = place_peek(&f->place, &run->feeds[i]->place, list[i], e);
         }
         snprintf(streams, sizeof streams, "%08" PRIx32, (uint32_t) hash.state);
         if (r == 0)
@@ -296,6 +314,17 @@ int feed_work(struct worker *w, void *feed, struct error *e) {
         return r;
 }
 
+static void note_plan(struct feed *f) {
+        const struct cursor_run *at = f->place.at;
+
+        f->result.has_resumed_from = at->has_last;
+        f->result.has_to = at->has_to;
+        if (at->has_last)
+                cursor_print_key(&(struct key) { at->last.data, at->last.length }, &f->result.resumed_from);
+        if (at->has_to)
+                cursor_print_key(&(struct key) { at->to.data, at->to.length }, &f->result.to);
+}
+
 int feed_dry_run(struct worker *w, void *feed, struct error *e) {
         static int (*const steps[])(struct feed *f, struct error *e) = {
                 open_database, open_producer, find_place, feed_settle_bound, feed_count, NULL,
@@ -305,10 +334,8 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e) {
 
         f->connection.worker = w;
         r = take_steps(f, steps, e);
-        if (r == 0 && f->place.at->has_last) {
-                cursor_print_key(&(struct key) { f->place.at->last.data, f->place.at->last.length }, &f->result.resumed_from);
-                f->result.has_resumed_from = true;
-        }
+        if (r == 0)
+                note_plan(f);
         if (connection_close(&f->connection, r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
         return r;

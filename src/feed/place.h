@@ -2,8 +2,8 @@
  * the transaction of the rows before it, with a copy in the state directory by which a later run sees that there was one.
  * With exactly_once = no that file is all there is; it is written when the rows before it are acknowledged.
  */
-#ifndef PINFEED_REPLAY_PLACE_H
-#define PINFEED_REPLAY_PLACE_H
+#ifndef PINFEED_FEED_PLACE_H
+#define PINFEED_FEED_PLACE_H
 
 #include "batch.h"
 #include "decide.h"

@@ -1,8 +1,8 @@
 /* decide: where a replay goes on, as a function of values: nothing is read, written or changed here. */
-#ifndef PINFEED_REPLAY_DECIDE_H
-#define PINFEED_REPLAY_DECIDE_H
+#ifndef PINFEED_FEED_DECIDE_H
+#define PINFEED_FEED_DECIDE_H
 
-#include "cursor.h"
+#include "pinfeed/cursor.h"
 
 enum decision {
         DECIDE_BEGIN,                   /* a run that nobody has begun: at its first key */

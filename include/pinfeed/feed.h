@@ -1,0 +1,71 @@
+/* feed: one stream's way from its table to its topic: what every job stands on that sends rows in key order, once. The
+ * cursor commits in the same Kafka transaction as its records.
+ *
+ * Starting, resuming and recovering are one path, an attempt: a new producer, init_transactions (which fences whoever
+ * was there and ends what was left open), the stable committed cursor, where to go on, a claim (the same cursor, signed
+ * by us), rows with a greater key in key order, a commit every so many rows, bytes or seconds, but never between two rows
+ * of equal key. With exactly_once = no the path is the same, the producer isn't transactional, and the cursor is a file,
+ * written after the acknowledgements before it.
+ */
+#ifndef PINFEED_FEED_H
+#define PINFEED_FEED_H
+
+#include "cursor.h"
+#include "session.h"
+
+struct feed;
+
+/* Shared by the feeds of a run. */
+struct feed_run {
+        struct session session;
+        struct feed **feeds;
+        size_t count;
+        const char *from, *to;                  /* --from and --to; NULL: no bound */
+        char id[17];                            /* of what these bound; "" for the main run */
+        bool dry_run;
+        int64_t start_ms;
+        uint64_t commit_rows;
+        double rate;                            /* rows a second of all feeds; 0: unlimited */
+        _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
+        _Atomic size_t unready;                 /* feeds that are not verified yet */
+        bool restart;
+        pthread_mutex_t restart_lock;           /* around: */
+        char restart_name[33];                  /* which restart it is; "": nobody has looked yet */
+};
+
+/* What a feed shows to the main thread. */
+struct feed_progress {
+        _Atomic uint64_t total;                 /* rows of this run that are to be sent; UINT64_MAX: not known yet */
+        _Atomic uint64_t sent, committed;       /* of this run, over all attempts */
+        _Atomic uint64_t bytes;                 /* committed */
+        _Atomic uint64_t transactions;
+        _Atomic bool finished;
+        _Atomic bool flowing;                   /* rows are read: a stop commits them, nothing is to be interrupted */
+};
+
+/* The worker's, and the main thread's after its end. */
+struct feed_result {
+        uint64_t began_us, ended_us;
+        bool has_first, has_last, has_resumed_from, has_to;
+        struct buffer first, last, resumed_from, to;    /* keys, as text for people; `to` of a dry run only */
+        uint64_t missed;                        /* rows that appeared below the cursor, at least */
+        uint64_t in_doubt;                      /* rows of a commit that nobody knows of whether it was done */
+        bool complete;                          /* the upper bound was reached */
+};
+
+/* Connects nowhere. `run` and `stream` must outlive it. */
+struct feed *feed_new(struct feed_run *run, const struct config_stream *stream);
+void feed_free(struct feed *f);                 /* safe on NULL */
+
+const struct config_stream *feed_stream(const struct feed *f);
+const struct feed_progress *feed_progress(const struct feed *f);
+const struct feed_result *feed_result(const struct feed *f);
+
+/* The whole replay of the stream, with its recoveries. Worker thread. */
+int feed_work(struct worker *w, void *feed, struct error *e);
+/* What it would do, sending nothing: fills `total`, `resumed_from` and `to`. Worker thread. */
+int feed_dry_run(struct worker *w, void *feed, struct error *e);
+/* Stop was asked for: rows that are flowing are committed by themselves, anything else is interrupted. Main thread. */
+void feed_wake(struct feed *f);
+
+#endif
