@@ -185,7 +185,8 @@ static enum producer_commit left_behind(struct producer *p, const char *group, b
 }
 
 static enum producer_commit outcome(struct producer *p, struct ending *n, bool broken, struct error *e) {
-        bool late = n->error && rd_kafka_error_code(n->error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+        rd_kafka_resp_err_t code = n->error ? rd_kafka_error_code(n->error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        bool late = code == RD_KAFKA_RESP_ERR__TIMED_OUT;
 
         if (!n->error)
                 return broken ? PRODUCER_COMMITTED_AND_SPENT : PRODUCER_COMMITTED;
@@ -193,6 +194,8 @@ static enum producer_commit outcome(struct producer *p, struct ending *n, bool b
                 failed(p, n->error, REASON_WRITE, "a transaction can't be committed", e);
         else
                 failed(p, n->error, REASON_GROUP, "the cursor can't be added to the transaction", e);
+        if (n->asked && code == RD_KAFKA_RESP_ERR_UNKNOWN)      /* as of Kafka 4.1, in the middle of fencing us */
+                e->class = ERROR_TAKEN_OVER;
         return n->asked && (late || broken) ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
 }
 

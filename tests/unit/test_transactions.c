@@ -241,6 +241,7 @@ static void permanent_errors_say_what_they_are(void **state) {
                 { API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERROR_TAKEN_OVER, "" },
                 { API_END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERROR_TAKEN_OVER, "" },
                 { API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ERROR_TAKEN_OVER, "" },
+                { API_END_TXN, RD_KAFKA_RESP_ERR_UNKNOWN, ERROR_TAKEN_OVER, "" },       /* while somebody fences us */
                 { API_END_TXN, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ERROR_REFUSED,
                   "kafka-cluster:AlterTransactionalId" },
                 { API_PRODUCE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ERROR_REFUSED, "kafka-cluster:WriteData" },
