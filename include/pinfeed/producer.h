@@ -212,13 +212,19 @@ enum producer_read {
         PRODUCER_READ_NEWEST,           /* what is committed now; quick when repeated */
 };
 enum producer_found { PRODUCER_UNREAD = -1 /* worded */, PRODUCER_FOUND = 0, PRODUCER_NONE = 1 };
+/* Connects for the next PRODUCER_READ_STABLE of this group, which doesn't have to wait for that then. */
+int producer_expect_read(struct producer *p, const char *group, struct error *e);
 /* The committed progress. ret_text: freed by the caller, "" when there is no text. */
 enum producer_found producer_committed(struct producer *p, enum producer_read how, const char *group, const char *topic,
                                        int timeout_ms, char **ret_text, struct error *e);
 /* The cluster's id; NULL: nobody said. Freed by the caller. */
 char *producer_cluster(struct producer *p, int timeout_ms);
-/* How many members a consumer group has now. */
-int producer_group_members(struct producer *p, const char *group, int timeout_ms, size_t *ret, struct error *e);
+/* What a consumer group is now. One that doesn't exist has no offsets either. */
+struct producer_group {
+        bool exists;
+        size_t members;
+};
+int producer_group(struct producer *p, const char *group, int timeout_ms, struct producer_group *ret, struct error *e);
 /* Records (and transaction markers) between the first and the last offset of all partitions of a topic. */
 int producer_topic_extent(struct producer *p, const struct producer_topic *t, int timeout_ms, uint64_t *ret,
                           struct error *e);

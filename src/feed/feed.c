@@ -127,6 +127,8 @@ static int open_producer(struct feed *f, struct error *e) {
         const char *id = f->place.exactly_once && !f->run->dry_run ? f->transactional_id : NULL;
         int r = connection_open_producer(&f->connection, id, on_report, f, e);
 
+        if (r == 0 && f->place.exactly_once)
+                r = producer_expect_read(f->connection.producer, f->place.group, e);
         if (r == 0)
                 r = stream_open_topic(&f->stream, &f->connection, e);
         if (r == 0 && !f->place.claimed && !f->run->dry_run)

@@ -88,16 +88,16 @@ int feed_check_keys(struct feed *f, struct error *e) {
 }
 
 int feed_check_group(struct feed *f, struct error *e) {
-        size_t members;
+        struct producer_group group;
 
         if (!f->place.exactly_once)
                 return 0;
-        if (producer_group_members(f->connection.producer, f->place.group, LIMIT_GROUP_MS, &members, e) < 0)
+        if (producer_group(f->connection.producer, f->place.group, LIMIT_GROUP_MS, &group, e) < 0)
                 return -1;
-        if (members == 0)
+        if (group.members == 0)
                 return 0;
         error_set(e, ERROR_REFUSED, "group %s has %zu live members: a consumer's next commit would erase the replay's cursor",
-                  f->place.group, members);
+                  f->place.group, group.members);
         return error_hint(e, "Set [replay] group to a group that nobody consumes with.");
 }
 

@@ -145,12 +145,14 @@ static int read_committed(struct place *p, enum producer_read how, const struct 
 static int read_former(struct place *p, struct error *e) {
         struct producer *producer = p->connection->producer;
         _cleanup_free_ char *text = NULL;
-        size_t members;
+        struct producer_group group;
         int version;
 
         /* Reading it without the right to would wait for a coordinator until the time is up. */
-        if (producer_group_members(producer, PLACE_FORMER_GROUP, LIMIT_GROUP_MS, &members, e) < 0)
+        if (producer_group(producer, PLACE_FORMER_GROUP, LIMIT_GROUP_MS, &group, e) < 0)
                 return e->class == ERROR_REFUSED ? 0 : -1;
+        if (!group.exists)
+                return 0;
         switch (producer_committed(producer, PRODUCER_READ_STABLE, PLACE_FORMER_GROUP, p->stream->topic,
                                    LIMIT_CURSOR_MS, &text, e)) {
         case PRODUCER_UNREAD:

@@ -155,17 +155,17 @@ static bool check_topic(struct check *k, struct stream *st) {
 
 static void check_group(struct check *k) {
         const char *group = k->session.config->replay_group;
-        size_t members;
+        struct producer_group g;
         struct error e;
 
-        if (producer_group_members(k->connection.producer, group, ASK_MS, &members, &e) < 0) {
+        if (producer_group(k->connection.producer, group, ASK_MS, &g, &e) < 0) {
                 finding_error(k, "rights.group", "replay's group", RESULT_WARN, &e);
                 finding_not_tried(k, "rights.transactions", "replay's transactions", "the group");
                 return;
         }
-        finding(k, "rights.group", "replay's group", members ? RESULT_WARN : RESULT_OK, members ? "A replay refuses a group that "
-                "others use: set [replay] group to another." : NULL, "%s can be described, it has %zu member%s", group, members,
-                members == 1 ? "" : "s");
+        finding(k, "rights.group", "replay's group", g.members ? RESULT_WARN : RESULT_OK, g.members ? "A replay refuses a group that "
+                "others use: set [replay] group to another." : NULL, "%s can be described, it has %zu member%s", group, g.members,
+                g.members == 1 ? "" : "s");
         if (connection_may_transact(&k->connection, k->streams[0].config->topic, &e) < 0)
                 finding_error(k, "rights.transactions", "replay's transactions", RESULT_WARN, &e);
         else

@@ -20,6 +20,7 @@ struct producer {
         rd_kafka_t *rk;
         struct producer_settings settings;
         rd_kafka_t *looker;             /* reads the newest cursors; NULL until it is needed */
+        rd_kafka_t *expected;           /* will read a stable cursor; NULL unless producer_expect_read was called */
         size_t message_max_bytes, transaction_timeout_ms;
         bool transactional, by_token;
         struct producer_topic *topics;
@@ -113,8 +114,8 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
 bool reason_is_refusal(rd_kafka_resp_err_t code);
 /* Why the transaction that was open is broken. Always -1. */
 int transaction_failure(struct producer *p, struct error *e);
-/* progress.c: ends the handle that looks, if there is one. -1: it did not end, and `stuck` is set. */
-int looker_close(struct producer *p, struct error *e);
+/* progress.c: ends the handles that read cursors, if there are any. -1: one did not end, and `stuck` is set. */
+int readers_close(struct producer *p, struct error *e);
 /* Calls the owner's alive function: INT_MAX, or what is left for delivering when stopping. */
 int producer_left_ms(struct producer *p);
 /* Calls it, and says when what delivers has to end: at its own time, or earlier when a stop was asked for. */

@@ -303,7 +303,7 @@ int producer_destroy(struct producer *p, struct error *e) {
                 return 0;
         if (p->stuck)                   /* librdkafka would free what that call still uses */
                 return error_set(e, ERROR_FAILED, "a call of librdkafka did not come back");
-        if (looker_close(p, e) < 0)
+        if (readers_close(p, e) < 0)
                 return -1;
         p->settings.report = NULL;
         producer_purge(p);

@@ -61,11 +61,34 @@ static int close_reader(struct producer *p, rd_kafka_t *reader, struct error *e)
         return -1;
 }
 
-int looker_close(struct producer *p, struct error *e) {
-        rd_kafka_t *looker = p->looker;
+int readers_close(struct producer *p, struct error *e) {
+        rd_kafka_t *looker = p->looker, *expected = p->expected;
 
-        p->looker = NULL;
-        return close_reader(p, looker, e);
+        p->looker = p->expected = NULL;
+        return close_reader(p, looker, e) < 0 ? -1 : close_reader(p, expected, e);
+}
+
+int producer_expect_read(struct producer *p, const char *group, struct error *e) {
+        return p->expected ? 0 : open_reader(p, PRODUCER_READ_STABLE, group, &p->expected, e);
+}
+
+static bool is_of_group(rd_kafka_t *reader, const char *group) {
+        char name[256];
+        size_t size = sizeof name;
+
+        return rd_kafka_conf_get(rd_kafka_conf(reader), "group.id", name, &size) == RD_KAFKA_CONF_OK && strcmp(name, group) == 0;
+}
+
+/* The handle that reads, if there is one already. */
+static rd_kafka_t *take_reader(struct producer *p, enum producer_read how, const char *group) {
+        rd_kafka_t *expected = p->expected;
+
+        if (how == PRODUCER_READ_NEWEST)
+                return p->looker;
+        if (!expected || !is_of_group(expected, group))
+                return NULL;
+        p->expected = NULL;
+        return expected;
 }
 
 /* A code when there is no answer to be trusted: an offset beside an error says nothing ("not stable yet" comes with
@@ -115,7 +138,7 @@ static enum producer_found fetch_until(struct producer *p, rd_kafka_t *reader, c
 enum producer_found producer_committed(struct producer *p, enum producer_read how, const char *group, const char *topic,
                                        int timeout_ms, char **ret_text, struct error *e) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        rd_kafka_t *reader = how == PRODUCER_READ_NEWEST ? p->looker : NULL;
+        rd_kafka_t *reader = take_reader(p, how, group);
         enum producer_found r = PRODUCER_UNREAD;
         char *text = NULL;
 
@@ -142,7 +165,7 @@ char *producer_cluster(struct producer *p, int timeout_ms) {
 
 /* ---- members ---- */
 
-static rd_kafka_resp_err_t members_answer(rd_kafka_event_t *event, size_t *ret) {
+static rd_kafka_resp_err_t members_answer(rd_kafka_event_t *event, struct producer_group *ret) {
         const rd_kafka_ConsumerGroupDescription_t **groups;
         const rd_kafka_error_t *error;
         size_t count;
@@ -154,16 +177,19 @@ static rd_kafka_resp_err_t members_answer(rd_kafka_event_t *event, size_t *ret) 
                 return RD_KAFKA_RESP_ERR__BAD_MSG;
         error = rd_kafka_ConsumerGroupDescription_error(groups[0]);
         if (error && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
-                *ret = 0;
+                *ret = (struct producer_group) {};
                 return RD_KAFKA_RESP_ERR_NO_ERROR;
         }
         if (error)
                 return rd_kafka_error_code(error);
-        *ret = rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
+        *ret = (struct producer_group) {
+                .members = rd_kafka_ConsumerGroupDescription_member_count(groups[0]),
+                .exists = rd_kafka_ConsumerGroupDescription_state(groups[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_DEAD,
+        };
         return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-int producer_group_members(struct producer *p, const char *group, int timeout_ms, size_t *ret, struct error *e) {
+int producer_group(struct producer *p, const char *group, int timeout_ms, struct producer_group *ret, struct error *e) {
         uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
         rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(p->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
         rd_kafka_queue_t *queue = rd_kafka_queue_new(p->rk);

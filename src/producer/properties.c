@@ -166,6 +166,18 @@ static void set_default(rd_kafka_conf_t *conf, const struct producer_settings *s
                 abort();        /* every version since 2.0 knows them */
 }
 
+/* As of 2.8 librdkafka has one request of a partition in flight when it is idempotent, and its thread spins until the answer
+ * comes if anything in the queue is older than linger.ms. A queue that is sent sooner than that saves 40 % of the CPU;
+ * whoever commits, flushes. There has to be room for the largest record. */
+static void set_bulk_defaults(rd_kafka_conf_t *conf, const struct producer_settings *s) {
+        size_t kbytes = 4 * producer_message_max_bytes(s->properties, s->property_count) / 1024;
+        char text[32];
+
+        snprintf(text, sizeof text, "%zu", kbytes < 4096 ? 4096 : kbytes);
+        set_default(conf, s, "queue.buffering.max.kbytes", text);
+        set_default(conf, s, "linger.ms", "200");
+}
+
 static void set_defaults(rd_kafka_conf_t *conf, const struct producer_settings *s) {
         const char *idempotence = property_value(s->properties, s->property_count, "enable.idempotence");
 
@@ -175,6 +187,7 @@ static void set_defaults(rd_kafka_conf_t *conf, const struct producer_settings *
                 set_default(conf, s, "transactional.id", s->transactional_id);
                 /* How long a dead instance can hold up the topic's read_committed readers. */
                 set_default(conf, s, "transaction.timeout.ms", "30000");
+                set_bulk_defaults(conf, s);
         } else
                 set_default(conf, s, "message.timeout.ms", "0");
         /* Without sequence numbers only one request at a time keeps the order. */

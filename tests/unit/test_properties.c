@@ -1,7 +1,7 @@
 /* [kafka]: what is accepted, what is refused, and in which words. Nothing is connected. */
 #include "unit.h"
 
-#include "pinfeed/producer.h"
+#include "producer/internal.h"
 
 static int check(const char *name, const char *value, struct error *e) {
         const struct producer_property properties[] = {
@@ -20,6 +20,33 @@ static void properties_have_defaults_that_fit(void **state) {
 
         (void) state;
         assert_int_equal(check(NULL, NULL, &e), 0);
+}
+
+/* What a transactional producer's property is, with one of the user's. */
+static long transactional(const char *name, const char *user_name, const char *user_value) {
+        const struct producer_property property = { user_name, user_value, "here" };
+        const struct producer_settings settings = {
+                .properties = &property, .property_count = 1, .transactional_id = "t",
+        };
+        rd_kafka_conf_t *conf;
+        struct error e;
+        char value[64];
+        size_t size = sizeof value;
+
+        assert_int_equal(properties_make(&settings, &conf, &e), 0);
+        assert_int_equal(rd_kafka_conf_get(conf, name, value, &size), RD_KAFKA_CONF_OK);
+        rd_kafka_conf_destroy(conf);
+        return strtol(value, NULL, 10);
+}
+
+static void properties_of_transactions_have_room_for_the_largest_record(void **state) {
+        const char *const room = "queue.buffering.max.kbytes";
+
+        (void) state;
+        assert_int_equal(transactional(room, "client.id", "x"), 4096);
+        assert_true(transactional(room, "message.max.bytes", "20000000") >= 2 * 20000000 / 1024);
+        assert_int_equal(transactional(room, room, "777"), 777);
+        assert_int_equal(transactional("linger.ms", "queue.buffering.max.ms", "5"), 5);
 }
 
 static void properties_may_say_what_pinfeed_says(void **state) {
@@ -290,6 +317,7 @@ static void properties_name_the_brokers_by_either_name(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(properties_have_defaults_that_fit),
+                cmocka_unit_test(properties_of_transactions_have_room_for_the_largest_record),
                 cmocka_unit_test(properties_may_say_what_pinfeed_says),
                 cmocka_unit_test(properties_that_break_a_promise_are_refused_with_the_reason),
                 cmocka_unit_test(properties_of_java_clients_get_an_answer),
