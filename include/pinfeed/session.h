@@ -77,9 +77,13 @@ void connection_init(struct connection *c, struct session *s, struct worker *w);
 int connection_close(struct connection *c, struct error *e);
 /* Interrupts a long wait. Main thread. */
 void connection_cancel(struct connection *c);
+/* After a cancel of the worker's own: unless a stop was asked for, it may be opened again. */
+void connection_uncancel(struct connection *c);
 
 /* Opens the database, or the producer and lets it connect; with the session's patience. */
 int connection_open_database(struct connection *c, struct error *e);
+/* The same, once: for what can be done without. */
+int connection_try_database(struct connection *c, struct error *e);
 void connection_close_database(struct connection *c);
 /* Around questions that MySQL answers at once: one that it does not is said while it is waited for, and its end, too. */
 void connection_ask(struct connection *c);

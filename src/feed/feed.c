@@ -33,6 +33,7 @@ struct feed *feed_new(struct feed_run *run, const struct config_stream *stream) 
         f->transactional_id = transactional_id(config->replay_group_default ? PLACE_FORMER_GROUP : config->replay_group,
                                                config->user_id, stream->name);
         connection_init(&f->connection, &run->session, NULL);
+        count_init(&f->count, &run->session);
         place_init(&f->place, &f->connection, stream, run->start_ms);
         return f;
 }
@@ -42,6 +43,7 @@ void feed_free(struct feed *f) {
                 return;
         stream_done(&f->stream);
         place_free(&f->place);
+        count_free(&f->count);
         buffer_free(&f->batch.last);
         buffer_free(&f->result.first);
         buffer_free(&f->result.last);
@@ -64,6 +66,7 @@ const struct feed_result *feed_result(const struct feed *f) {
 }
 
 void feed_wake(struct feed *f) {
+        connection_cancel(&f->count.own);
         if (!f->progress.flowing)
                 connection_cancel(&f->connection);
 }
@@ -204,18 +207,18 @@ static int take_steps(struct feed *f, int (*const *steps)(struct feed *f, struct
 static enum feed_end attempt(struct feed *f, struct error *e) {
         static int (*const steps[])(struct feed *f, struct error *e) = {
                 open_database, open_producer, take_over, find_place, claim,
-                feed_settle_bound, feed_count, feed_announce, NULL,
+                feed_settle_bound, feed_begin_count, feed_announce, NULL,
         };
-        enum feed_end end;
+        enum feed_end end = FEED_FAILED;
 
         batch_clear(&f->batch);
         f->place.undelivered = false;
-        if (take_steps(f, steps, e) < 0)
-                return FEED_FAILED;
-        end = feed_rows(f, e);
+        if (take_steps(f, steps, e) == 0)
+                end = feed_rows(f, e);
         f->result.complete = end == FEED_COMPLETE;
-        if (end == FEED_COMPLETE && feed_count_missed(f, e) < 0)
+        if (end == FEED_COMPLETE && feed_count_missed(f, e) < 0 && e->class != ERROR_STOPPED)
                 service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, e);
+        count_stop(&f->count);
         return end;
 }
 
@@ -303,7 +306,7 @@ int feed_work(struct worker *w, void *feed, struct error *e) {
         struct feed *f = feed;
         int r;
 
-        f->connection.worker = w;
+        f->connection.worker = f->count.own.worker = w;
         f->result.began_us = clock_monotonic_us();
         r = place_lock(&f->place, e) < 0 ? -1 : conclude(f, attempts(f, e), e);
         if (f->batch.open && f->place.exactly_once && f->connection.producer && e->class != ERROR_TAKEN_OVER
@@ -329,13 +332,17 @@ static void note_plan(struct feed *f) {
 
 int feed_dry_run(struct worker *w, void *feed, struct error *e) {
         static int (*const steps[])(struct feed *f, struct error *e) = {
-                open_database, open_producer, find_place, feed_settle_bound, feed_count, NULL,
+                open_database, open_producer, find_place, feed_settle_bound, feed_begin_count, NULL,
         };
         struct feed *f = feed;
+        uint64_t rows;
         int r;
 
-        f->connection.worker = w;
+        f->connection.worker = f->count.own.worker = w;
         r = take_steps(f, steps, e);
+        if (r == 0 && f->count.under_way)
+                r = count_end(&f->count, &rows, e);
+        count_stop(&f->count);
         if (r == 0)
                 note_plan(f);
         if (connection_close(&f->connection, r < 0 ? &(struct error) {} : e) < 0)

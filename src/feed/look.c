@@ -141,17 +141,24 @@ void feed_range(const struct feed *f, struct feed_range *ret) {
         ret->lower = from || at->has_last ? &ret->bound : NULL;
 }
 
-int feed_count(struct feed *f, struct error *e) {
-        struct feed_range range;
-        uint64_t count = 0;
+static void on_counted(void *arg, uint64_t rows) {
+        struct feed *f = arg;
 
+        f->progress.total = f->rows_at_count + rows;
+}
+
+int feed_begin_count(struct feed *f, struct error *e) {
+        struct feed_range range;
+
+        (void) e;
         if (f->progress.total != UINT64_MAX)
                 return 0;               /* an earlier attempt did */
+        f->rows_at_count = f->progress.committed;
         feed_range(f, &range);
-        if (f->place.at->has_to && table_count(f->connection.database, f->stream.table, range.lower, range.inclusive, &range.to,
-                                               &count, e) < 0)
-                return -1;
-        f->progress.total = f->progress.committed + count;
+        if (f->place.at->has_to)
+                count_start(&f->count, &f->count.own, f->stream.table, range.lower, range.inclusive, &range.to, on_counted, f);
+        else
+                on_counted(f, 0);
         return 0;
 }
 
@@ -183,10 +190,9 @@ static void say_begin(struct feed *f) {
         const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
 
         service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1,
-                    "replays %s to %s: begins %s, %llu rows to send", f->stream.config->table, f->stream.config->topic,
+                    "replays %s to %s: begins %s", f->stream.config->table, f->stream.config->topic,
                     f->run->restart ? "again from the first key (--restart): readers will see every row once more"
-                                    : f->run->from ? "at --from" : "at the first key",
-                    (unsigned long long) f->progress.total);
+                                    : f->run->from ? "at --from" : "at the first key");
 }
 
 static void say_resume(struct feed *f) {
@@ -196,9 +202,8 @@ static void say_resume(struct feed *f) {
         cursor_print_key(&(struct key) { at->last.data, at->last.length }, &f->result.resumed_from);
         f->result.has_resumed_from = true;
         service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1, "replays %s to %s: goes on after key %s "
-                    "(%llu rows were sent before), %llu rows to send", f->stream.config->table, f->stream.config->topic,
-                    buffer_string(&f->result.resumed_from), (unsigned long long) at->rows,
-                    (unsigned long long) f->progress.total);
+                    "(%llu rows were sent before)", f->stream.config->table, f->stream.config->topic,
+                    buffer_string(&f->result.resumed_from), (unsigned long long) at->rows);
 }
 
 int feed_announce(struct feed *f, struct error *e) {
@@ -229,26 +234,40 @@ static void warn(struct feed *f, const char *format, ...) {
                     f->stream.config->name, line);
 }
 
+void feed_begin_missed(struct feed *f) {
+        const struct cursor_run *at = f->place.at;
+        const struct batch *b = &f->batch;
+        struct key last = { at->last.data, at->last.length }, from = { f->run->from, f->run->from ? strlen(f->run->from) : 0 };
+        uint64_t rows;
+
+        if (f->count.under_way)
+                count_end(&f->count, &rows, &(struct error) {});
+        if (f->progress.total == UINT64_MAX)    /* nobody could count: now it is known */
+                f->progress.total = f->progress.sent;
+        if (b->rows > 0)
+                last = (struct key) { b->last.data, b->last.length };
+        if (b->rows > 0 || at->has_last)
+                count_start(&f->count, &f->connection, f->stream.table, f->run->from ? &from : NULL, true, &last, NULL, NULL);
+}
+
 /* Rows that came in below the cursor: keys that don't grow, or commits that were late. Rows that were sent and deleted
  * since hide as many of them. */
 int feed_count_missed(struct feed *f, struct error *e) {
         const struct cursor_run *at = f->place.at;
-        struct key last = { at->last.data, at->last.length };
-        struct key from = { f->run->from, f->run->from ? strlen(f->run->from) : 0 };
+        enum table_null_keys null_keys;
         uint64_t count;
-        int r;
 
-        if (!at->has_last)
+        if (!f->count.under_way)
                 return 0;
-        if (table_count(f->connection.database, f->stream.table, f->run->from ? &from : NULL, true, &last, &count, e) < 0)
+        if (count_end(&f->count, &count, e) < 0)
                 return -1;
         f->result.missed = count > at->rows ? count - at->rows : 0;
         if (f->result.missed > 0)
                 warn(f, "at least %llu rows appeared below the cursor after it had passed (keys that don't grow, or late commits) "
                      "and were not sent. To send them: --from and --to around their keys, or --restart for everything.",
                      (unsigned long long) f->result.missed);
-        r = table_has_null_keys(f->connection.database, f->stream.table, e);
-        if (r == 1)
+        null_keys = table_has_null_keys(f->connection.database, f->stream.table, e);
+        if (null_keys == TABLE_NULL_KEYS)
                 warn(f, "rows whose key is NULL appeared since the beginning; they were not sent.");
-        return r < 0 ? -1 : 0;
+        return null_keys == TABLE_NULL_KEYS_FAILED ? -1 : 0;
 }

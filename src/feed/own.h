@@ -5,6 +5,7 @@
 #define PINFEED_FEED_OWN_H
 
 #include "batch.h"
+#include "count.h"
 #include "pinfeed/feed.h"
 #include "place.h"
 
@@ -14,10 +15,12 @@ struct feed {
         struct stream stream;
         struct place place;                     /* lasts over attempts */
         struct batch batch;                     /* of one attempt */
+        struct count count;                     /* likewise: first of what is to be sent, then of what was */
         struct batch_limits limits;
         char *transactional_id;
         struct feed_progress progress;
         struct feed_result result;
+        uint64_t rows_at_count;                 /* committed when the first count began */
         bool announced, ready;                  /* what is said once was said */
 };
 
@@ -36,11 +39,13 @@ struct feed_range {
         bool inclusive;
 };
 void feed_range(const struct feed *f, struct feed_range *ret);
-/* How many rows are to be sent: fills progress.total. */
-int feed_count(struct feed *f, struct error *e);
+/* Counts how many rows are to be sent, and fills progress.total, while they are sent. */
+int feed_begin_count(struct feed *f, struct error *e);
 /* What is worth knowing before anything is sent; once. */
 int feed_announce(struct feed *f, struct error *e);
-/* Says which rows were passed over; fills `missed`. */
+/* When every row is sent: counts them once more, while they are committed ... */
+void feed_begin_missed(struct feed *f);
+/* ... and says which rows were passed over; fills `missed`. */
 int feed_count_missed(struct feed *f, struct error *e);
 
 /* ---- rows.c ---- */

@@ -215,13 +215,11 @@ static void end_reader(struct feed *f, struct ahead *a) {
         bool done = ahead_is_done(a);
 
         if (!done)
-                f->connection.cancelled = true;
+                connection_cancel(&f->connection);
         if (ahead_stop(a) && done)
                 return;
         connection_close_database(&f->connection);
-        f->connection.cancelled = false;
-        if (worker_stopping(f->connection.worker))      /* the main thread may have said so meanwhile */
-                f->connection.cancelled = true;
+        connection_uncancel(&f->connection);
 }
 
 static enum step pass(struct feed *f, struct error *e) {
@@ -294,8 +292,10 @@ enum feed_end feed_rows(struct feed *f, struct error *e) {
         case STEP_FAILED:
                 return FEED_FAILED;
         }
-        if (left == 0)
+        if (left == 0) {
+                feed_begin_missed(f);
                 return feed_commit(f, true, e) == PLACE_FAILED ? FEED_FAILED : FEED_COMPLETE;
+        }
         error_set(e, ERROR_FAILED, "stream %s: MySQL counts %llu rows that it does not send", f->stream.config->name,
                   (unsigned long long) left);
         return FEED_FAILED;

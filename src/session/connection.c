@@ -42,6 +42,12 @@ void connection_cancel(struct connection *c) {
         pthread_mutex_unlock(&c->lock);
 }
 
+void connection_uncancel(struct connection *c) {
+        atomic_store(&c->cancelled, false);
+        if (worker_stopping(c->worker))         /* the main thread may have said so meanwhile */
+                atomic_store(&c->cancelled, true);
+}
+
 void connection_close_database(struct connection *c) {
         database_close(c->database);
         c->database = NULL;
@@ -94,15 +100,28 @@ static void begin_with_mysql(struct patience *p, const struct table_login *login
         patience_begin(p, where, &why);
 }
 
-int connection_open_database(struct connection *c, struct error *e) {
+static struct table_login login_of(struct connection *c) {
         const struct config *config = c->session->config;
-        const struct table_login login = {
+
+        return (struct table_login) {
                 .host = config->mysql_host, .socket = config->mysql_socket, .user = config->mysql_user,
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
                 .password_file = config->mysql_password_file, .timeout_ms = LIMIT_DATABASE_MS,
                 .alive = connection_alive, .alive_arg = c, .stop = &c->cancelled,
                 .tls = (enum table_tls) config->mysql_tls,
         };
+}
+
+int connection_try_database(struct connection *c, struct error *e) {
+        const struct table_login login = login_of(c);
+
+        connection_close_database(c);
+        return database_open(&login, &c->database, e);
+}
+
+int connection_open_database(struct connection *c, struct error *e) {
+        const struct config *config = c->session->config;
+        const struct table_login login = login_of(c);
         struct patience patience = { .connection = c, .whom = mysql_answers };
 
         if (config->mysql_ssl_ca && session_check_file("mysql", "ssl_ca", config->mysql_ssl_ca, e) < 0)

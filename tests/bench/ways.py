@@ -61,10 +61,10 @@ class Ways:
 
     # ---- the ways --------------------------------------------------------------------------------------------------
 
-    def loop(self, kind, listener="plain"):
+    def loop(self, kind, listener, properties=()):
         with self._topic() as topic:
             return self._take([[self.programs / "loop", kind, self.rows, COMMIT_ROWS, topic, self.sample,
-                                *self._properties(listener)]])
+                                *self._properties(listener), *properties]])
 
     def client(self):
         """A shell's way, with what every Debian has; kcat with librdkafka's defaults but for lz4."""
@@ -157,10 +157,13 @@ class Ways:
 
 
 MARK = "transactional loop"     # what the others are compared with
+# librdkafka's own defaults, instead of pinfeed's for transactions.
+PLAIN_QUEUE = ["linger.ms=5", "queue.buffering.max.kbytes=1048576"]
 ALL = [
-    Way(MARK, "plain", lambda w: w.loop("transactional")),
-    Way(MARK, "SASL_SSL", lambda w: w.loop("transactional", "SASL_SSL")),
-    Way("idempotent loop", "plain", lambda w: w.loop("idempotent")),
+    Way(MARK, "plain", lambda w: w.loop("transactional", "plain", PLAIN_QUEUE)),
+    Way(MARK, "SASL_SSL", lambda w: w.loop("transactional", "SASL_SSL", PLAIN_QUEUE)),
+    Way("the same with pinfeed's queue", "plain", lambda w: w.loop("transactional", "plain")),
+    Way("idempotent loop", "plain", lambda w: w.loop("idempotent", "plain", PLAIN_QUEUE)),
     Way("pinfeed --replay, one stream", "plain", lambda w: w.replay(["pin"])),
     Way("pinfeed --replay, one stream", "SASL_SSL", lambda w: w.replay(["pin"], "SASL_SSL")),
     Way("pinfeed --replay, three streams", "plain", lambda w: w.replay(["pin", "geo", "user"])),

@@ -341,6 +341,19 @@ def test_a_run_of_equal_keys_too_long_for_a_transaction_is_refused(table):
 
 # ---- two at once ----------------------------------------------------------------------------------------------------
 
+def test_an_account_that_may_have_one_connection_is_enough(table):
+    """Rows are counted beside their being sent, over a connection of its own: which a replay can do without."""
+    table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(100))
+    account = f"ALTER USER '{table.mariadb.user}'@'%' WITH MAX_USER_CONNECTIONS "
+    table.mariadb.execute(account + "1")
+    try:
+        done = result(table.pinfeed.run("--replay", "--streams=t").expect_exit(0))
+    finally:
+        table.mariadb.execute(account + "0")
+    assert done["complete"] and done["totals"]["rows"] == 100 and done["streams"]["t"]["missed"] == 0
+    assert "warning" not in table.pinfeed.log
+
+
 def test_a_second_start_takes_over_and_the_first_says_by_whom(table):
     table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(1000), replay={"commit_rows": 20})
     first = table.pinfeed

@@ -1,0 +1,67 @@
+#include "count.h"
+
+static void *run(void *arg) {
+        struct count *c = arg;
+        const struct key after = { c->after.data, c->after.length }, to = { c->to.data, c->to.length };
+
+        c->result = c->connection->database ? 0 : connection_try_database(c->connection, &c->error);
+        if (c->result == 0)
+                c->result = table_count(c->connection->database, c->table, c->has_after ? &after : NULL, c->inclusive, &to,
+                                        &c->rows, &c->error);
+        if (c->result == 0 && c->done)
+                c->done(c->arg, c->rows);
+        return NULL;
+}
+
+static void copy_key(const struct key *key, struct buffer *ret) {
+        ret->length = 0;
+        buffer_append(ret, key->data, key->length);
+}
+
+void count_init(struct count *c, struct session *s) {
+        connection_init(&c->own, s, NULL);
+}
+
+void count_start(struct count *c, struct connection *connection, const struct table *table, const struct key *after,
+                 bool inclusive, const struct key *to, void (*done)(void *arg, uint64_t rows), void *arg) {
+        c->connection = connection;
+        c->table = table;
+        c->has_after = after != NULL;
+        c->inclusive = inclusive;
+        if (after)
+                copy_key(after, &c->after);
+        copy_key(to, &c->to);
+        c->done = done;
+        c->arg = arg;
+        c->under_way = true;
+        if (pthread_create(&c->thread, NULL, run, c) != 0)
+                abort();                /* as for memory */
+}
+
+int count_end(struct count *c, uint64_t *ret, struct error *e) {
+        pthread_join(c->thread, NULL);
+        c->under_way = false;
+        if (c->result < 0) {
+                *e = c->error;
+                return -1;
+        }
+        *ret = c->rows;
+        return 0;
+}
+
+void count_stop(struct count *c) {
+        uint64_t rows;
+
+        if (c->under_way) {
+                connection_cancel(c->connection);
+                count_end(c, &rows, &(struct error) {});
+                connection_close_database(c->connection);
+                connection_uncancel(c->connection);
+        }
+        connection_close_database(&c->own);
+}
+
+void count_free(struct count *c) {
+        buffer_free(&c->after);
+        buffer_free(&c->to);
+}
