@@ -79,7 +79,7 @@ bool login_is_local(const struct table_login *login) {
                || (inet_pton(AF_INET, login->host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET);
 }
 
-static enum table_tls lowest_tls(const struct table_login *login) {
+enum table_tls login_lowest_tls(const struct table_login *login) {
         if (login->tls != TABLE_TLS_DEFAULT)
                 return login->tls;
         if (login->ssl_ca || ends_with(login->host, ".rds.amazonaws.com") || ends_with(login->host, ".rds.amazonaws.com.cn"))
@@ -148,6 +148,7 @@ static MYSQL *new_handle(const struct table_login *login, enum table_tls tls) {
         mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes);
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
         mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no);      /* the server could ask for any file */
+        mysql_options(mysql, MYSQL_PLUGIN_DIR, "/dev/null");    /* or have any plugin loaded: plugin.c loaded ours */
         mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         if (login->ssl_ca)
                 mysql_options(mysql, MYSQL_OPT_SSL_CA, login->ssl_ca);
@@ -167,7 +168,7 @@ static MYSQL *connect_handle(const struct table_login *login, const char *passwo
 
 /* The best that the server has; nothing below the lowest. */
 static MYSQL *connect_as_offered(const struct table_login *login, const char *password) {
-        enum table_tls lowest = lowest_tls(login), tls = login->socket ? TABLE_TLS_PREFER : first_tls(lowest);
+        enum table_tls lowest = login_lowest_tls(login), tls = login->socket ? TABLE_TLS_PREFER : first_tls(lowest);
         MYSQL *mysql = connect_handle(login, password, tls);
 
         while (mysql_errno(mysql) == CR_SSL_CONNECTION_ERROR && tls > lowest) {
@@ -186,7 +187,8 @@ static MYSQL *connect_as_offered(const struct table_login *login, const char *pa
 static int check_tls(const struct table_login *login, MYSQL *mysql, struct error *e) {
         _cleanup_free_ char *place = login_place(login);
 
-        if (login->socket || mysql_errno(mysql) != 0 || mysql_get_ssl_cipher(mysql) || lowest_tls(login) == TABLE_TLS_PREFER)
+        if (login->socket || mysql_errno(mysql) != 0 || mysql_get_ssl_cipher(mysql)
+            || login_lowest_tls(login) == TABLE_TLS_PREFER)
                 return 0;
         error_set(e, ERROR_REFUSED, "can't connect: MySQL at %s does not encrypt the connection", place);
         return error_hint(e, HINT_TLS);

@@ -86,6 +86,8 @@ void plugin_take_care(void) {
                 authenticate = plugin->authenticate_user;
                 plugin->authenticate_user = authenticate_with_care;
         }
+        mysql_client_find_plugin(mysql, "client_ed25519", AUTHENTICATION);
+        mysql_client_find_plugin(mysql, "parsec", AUTHENTICATION);
         mysql_close(mysql);
 }
 

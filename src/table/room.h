@@ -65,6 +65,7 @@ void login_free(struct table_login *login);
 char *login_place(const struct table_login *login);     /* the caller frees it */
 bool login_stopped(const struct table_login *login);
 bool login_is_local(const struct table_login *login);   /* no network is between */
+enum table_tls login_lowest_tls(const struct table_login *login);       /* what the log-in never goes below */
 bool login_is_verified(MYSQL *mysql);                   /* if there is TLS: whether the certificate was verified */
 /* The handle is logged in, or has an error. -1 (ERROR_REFUSED) if the password can't be read, or TLS is missing. May wait
  * without an end, see attempt.c. */
@@ -72,7 +73,8 @@ int login_run(const struct table_login *login, MYSQL **ret, struct error *e);
 
 /* ---- plugin.c -------------------------------------------------------------------------------------------------- */
 
-/* Once, before the first log-in: the password itself never goes over a connection that isn't encrypted. */
+/* Once, before the first log-in: loads what may log in, for nothing is loaded later; the password itself never goes over a
+ * connection that isn't encrypted. */
 void plugin_take_care(void);
 const char *plugin_allowed(void);       /* MariaDB's library only: those that may log in */
 

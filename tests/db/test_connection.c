@@ -8,6 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef MARIADB_VERSION_ID
+enum { LIBRARY_HAS_ED25519 = true };
+#else
+enum { LIBRARY_HAS_ED25519 = false };
+#endif
+
 static const char password[] = "s3cret 'quoted\" \\pass";
 
 /* As the account pin over TCP. */
@@ -97,6 +103,28 @@ static void wrong_logins_are_refused_with_what_to_do(void **state) {
         refuse(&login, &e);
         assert_error(&e, ERROR_REFUSED, "Unknown database 'nope'", "[mysql] database");
         admin_run("REVOKE SELECT ON nope.* FROM pin@'%%'");
+}
+
+/* Its plugin is a file on Debian, which is loaded before any server is asked. */
+static void an_account_may_log_in_by_ed25519(void **state) {
+        struct table_login login;
+        struct database *db;
+        struct error e;
+        char path[256];
+
+        (void) state;
+        if (!admin_is_mariadb || !LIBRARY_HAS_ED25519)
+                skip();
+        write_file("password", password, path);
+        login = pin_login(path);
+        login.user = "ed";
+        admin_run("INSTALL SONAME 'auth_ed25519'");
+        admin_run("CREATE USER ed@'%%' IDENTIFIED VIA ed25519 USING PASSWORD('s3cret \\'quoted\" \\\\pass')");
+        admin_run("GRANT SELECT ON pinfeed_test.* TO ed@'%%'");
+        if (database_open(&login, &db, &e) < 0)
+                fail_msg("%s", e.what);
+        database_close(db);
+        admin_run("DROP USER ed@'%%'");
 }
 
 static void nobody_there_is_unreachable(void **state) {
@@ -716,6 +744,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(password_file_may_end_in_one_newline),
                 cmocka_unit_test(wrong_logins_are_refused_with_what_to_do),
+                cmocka_unit_test(an_account_may_log_in_by_ed25519),
                 cmocka_unit_test(nobody_there_is_unreachable),
                 cmocka_unit_test(a_full_server_is_unreachable_for_now),
                 cmocka_unit_test(tls_is_used_when_offered_and_verified_with_a_ca),

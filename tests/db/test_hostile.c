@@ -212,6 +212,30 @@ static void the_password_is_not_given_away(void **state) {
                 }
 }
 
+/* Files that are installed with the libraries, by the names that the server gives them. */
+static void nothing_that_the_server_names_is_loaded(void **state) {
+        static const char *const names[] = { "mysql_clear_password", "dialog", "sha256_password", "telemetry_client" };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                _cleanup_buffer_ struct buffer named = {}, maps = {};
+                struct words words[] = { {}, {} };
+                struct hostile h = { .words = words };
+                struct table_login login = begin(&h);
+                struct database *db;
+                struct error e;
+
+                buffer_printf(&named, "\xfe%s%cabcdefghijklmnopqrst", names[i], 0);
+                words[0] = (struct words) { named.data, named.length };
+                assert_int_equal(database_open(&login, &db, &e), -1);
+                finish(&h);
+                assert_int_equal(file_read("/proc/self/maps", FILE_PROMPT, 1 << 20, &maps), 0);
+                if (strstr(buffer_string(&maps), names[i]))
+                        fail_msg("%s is loaded", names[i]);
+                buffer_free(&h.wire.said);
+        }
+}
+
 static void a_server_without_tls_is_refused_by_name_of_the_setting(void **state) {
         static const enum table_tls wanted[] = { TABLE_TLS_REQUIRE, TABLE_TLS_VERIFY };
 
@@ -397,6 +421,7 @@ static void what_nobody_asked_for_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_password_is_not_given_away),
+                cmocka_unit_test(nothing_that_the_server_names_is_loaded),
                 cmocka_unit_test(a_server_without_tls_is_refused_by_name_of_the_setting),
                 cmocka_unit_test(tls_that_is_taken_back_is_refused),
                 cmocka_unit_test(what_protects_the_connection_is_said),

@@ -24,6 +24,41 @@ static struct key key_of(const char *text) {
                 buffer_free(&sql); \
         } while (0)
 
+/* ---- logging in ---- */
+
+static void tls_is_verified_on_rds_and_required_beyond_this_machine(void **state) {
+        static const struct {
+                struct table_login login;
+                enum table_tls lowest;
+        } cases[] = {
+                { { .host = "pin.c0ffee.eu-west-1.rds.amazonaws.com" }, TABLE_TLS_VERIFY },
+                { { .host = "PIN.C0FFEE.EU-WEST-1.RDS.AMAZONAWS.COM" }, TABLE_TLS_VERIFY },
+                { { .host = "pin.cluster-c0ffee.rds.cn-north-1.rds.amazonaws.com.cn" }, TABLE_TLS_VERIFY },
+                { { .host = "rds.amazonaws.com.example" }, TABLE_TLS_REQUIRE },
+                { { .host = "notrds.amazonaws.com" }, TABLE_TLS_REQUIRE },
+                { { .host = "db.example" }, TABLE_TLS_REQUIRE },
+                { { .host = "10.0.0.7" }, TABLE_TLS_REQUIRE },
+                { { .host = "localhost.example" }, TABLE_TLS_REQUIRE },
+                { { .host = "127.0.0.1.example" }, TABLE_TLS_REQUIRE },
+                { { .host = "localhost" }, TABLE_TLS_PREFER },
+                { { .host = "127.1.2.3" }, TABLE_TLS_PREFER },
+                { { .host = "::1" }, TABLE_TLS_PREFER },
+                { { .host = "db.example", .socket = "/run/mysqld/mysqld.sock" }, TABLE_TLS_PREFER },
+                /* ssl_ca says that it is to be verified */
+                { { .host = "localhost", .ssl_ca = "/ca.pem" }, TABLE_TLS_VERIFY },
+                { { .host = "db.example", .ssl_ca = "/ca.pem" }, TABLE_TLS_VERIFY },
+                /* what is set is what counts */
+                { { .host = "pin.c0ffee.eu-west-1.rds.amazonaws.com", .tls = TABLE_TLS_PREFER }, TABLE_TLS_PREFER },
+                { { .host = "db.example", .ssl_ca = "/ca.pem", .tls = TABLE_TLS_REQUIRE }, TABLE_TLS_REQUIRE },
+                { { .host = "localhost", .tls = TABLE_TLS_VERIFY }, TABLE_TLS_VERIFY },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+                if (login_lowest_tls(&cases[i].login) != cases[i].lowest)
+                        fail_msg("%s (case %zu): %d", cases[i].login.host, i, login_lowest_tls(&cases[i].login));
+}
+
 /* ---- SQL ---- */
 
 static void identifiers_cannot_be_broken_out_of(void **state) {
@@ -151,6 +186,7 @@ static void fingerprints_tell_lists_apart(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(tls_is_verified_on_rds_and_required_beyond_this_machine),
                 cmocka_unit_test(identifiers_cannot_be_broken_out_of),
                 cmocka_unit_test(read_query_has_bounds_condition_order_and_limit),
                 cmocka_unit_test(text_keys_are_hexadecimal_literals),
