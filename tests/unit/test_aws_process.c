@@ -110,11 +110,10 @@ static bool is_zombie(int pid) {
         return state == 'Z';
 }
 
-/* Runs "sleep 30" and a child of its own, with a deadline and a descriptor to cancel by; how it was refused. */
+/* Runs what never ends, and a child of its own, with a deadline and a descriptor to cancel by; how it was refused. */
 static void cut_off(struct script *s, uint64_t deadline_us, int cancel_fd, enum error_class class, const char *words) {
         struct world world = script_world(s);
-        _cleanup_free_ char *line = mem_format("sleep 30 & echo $! $$ >%s; wait", script_file(s, "token", ""));
-        const uint64_t began_us = clock_monotonic_us();
+        _cleanup_free_ char *line = mem_format("sleep infinity & echo $! $$ >%s; wait", script_file(s, "token", ""));
         const struct aws_settings settings = {};
         struct aws_credentials c;
         int pids[2] = {};
@@ -126,7 +125,6 @@ static void cut_off(struct script *s, uint64_t deadline_us, int cancel_fd, enum 
         l.deadline_us = deadline_us;
         assert_int_equal(source_process(&l, line, "the command", &c, &e), -1);
         lookup_end(&l);
-        assert_true(clock_monotonic_us() - began_us < 5000000);
         assert_int_equal(e.class, class);
         assert_non_null(strstr(e.what, words));
         line[strlen(line) - strlen("; wait")] = 0;
