@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from rig import Identity, Kafka, MariaDB, Metadata, MySQL, Pinfeed, Sts  # noqa: E402
+from rig import Identity, Kafka, MariaDB, Metadata, MySQL, Pinfeed, Sts, paths  # noqa: E402
 from rig.mysql import MYSQLD  # noqa: E402
 from rig.pinfeed import new_user_id  # noqa: E402
 
@@ -31,6 +31,11 @@ class _Scheduling(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return _Scheduling(config, log)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("memory") and paths.is_instrumented():
+        pytest.skip("a sanitizer's own memory would count")
 
 
 def pytest_collection_modifyitems(items):

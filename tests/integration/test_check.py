@@ -179,5 +179,5 @@ def test_ctrl_c_ends_a_check_that_waits(kafka, ready):
         ready.start("--check")
         ready.wait_for("trying 127.0.0.1", 20)
         ready.send_signal(signal.SIGINT)
-        assert ready.wait(10) == 128 + signal.SIGINT
+        assert ready.wait(10) == 128 + signal.SIGINT, ready.log
     assert "FAILED" not in ready.stdout

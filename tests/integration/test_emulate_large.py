@@ -42,6 +42,7 @@ def cost_of(pinfeed, kafka, mariadb, count):
     return after[0] - before[0], after[1] - before[1]
 
 
+@pytest.mark.memory
 def test_neither_memory_nor_cost_grow_with_the_table(emulate, kafka, mariadb, large):
     peaks, costs = {}, {}
     for count in (SMALL, LARGE):
@@ -61,6 +62,7 @@ def test_neither_memory_nor_cost_grow_with_the_table(emulate, kafka, mariadb, la
     assert rows < costs[SMALL][0] * 1.5 + 1, costs
 
 
+@pytest.mark.memory
 @pytest.mark.soak
 def test_ten_million_rows_start_at_once(emulate, kafka, mariadb, large):
     pinfeed = emulate(large(10_000_000), rate=1000).start()

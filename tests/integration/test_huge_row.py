@@ -20,6 +20,7 @@ def huge(mariadb, database):
     mariadb.execute(f"SET GLOBAL max_allowed_packet = {most}")
 
 
+@pytest.mark.memory
 def test_emulate_leaves_it_out_by_name(emulate, kafka, huge):
     pinfeed = emulate(huge, rate=200).start()
     pinfeed.wait_for(rf"warning: post {KEY} is not sent: its record for {pinfeed.topic('pin')} has \d+ bytes", 30)

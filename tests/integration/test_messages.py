@@ -187,13 +187,9 @@ def test_a_result_that_cannot_be_written_is_a_failure(pinfeed, arguments):
 
 
 @pytest.fixture(scope="module")
-def completions(tmp_path_factory):
-    made = {}
-    for shell in ("bash", "zsh"):
-        subprocess.run(["make", "-s", "-C", paths.ROOT, "manual"], check=True, timeout=300, capture_output=True,
-                       env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
-        made[shell] = (paths.ROOT / "build" / f"completion.{shell}").read_text()
-    return made
+def completions():
+    """Beside the program: `make manual` makes them."""
+    return {shell: paths.binary().with_name(f"completion.{shell}").read_text() for shell in ("bash", "zsh")}
 
 
 def options():

@@ -507,10 +507,9 @@ def test_rate_is_kept_and_smooth(table):
         assert at[i + 200] - at[i] > 500, (i, at[i], at[i + 200])
 
 
+@pytest.mark.memory
 def test_memory_does_not_grow_with_the_table(table):
     table.make("k INT PRIMARY KEY, v TEXT", "INSERT INTO t SELECT seq, REPEAT('x', 1000) FROM seq_1_to_20000")
-    # AddressSanitizer keeps what was freed, 256 MB of it.
-    table.pinfeed.env["ASAN_OPTIONS"] = table.pinfeed.env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
 
     def peak_mb(*options):
         table.pinfeed.start("--replay", "--streams=t", *options)

@@ -310,7 +310,7 @@ class Kafka(Server):
             try:
                 answers.append(ask())
             except KafkaException as e:
-                if e.args[0].code() != KafkaError.COORDINATOR_LOAD_IN_PROGRESS:
+                if e.args[0].code() not in _LOADING:
                     raise
             return answers
         return wait_until(asked, 30, "the broker has read its groups", 0.2)[0]
@@ -319,6 +319,7 @@ class Kafka(Server):
         self.admin().delete_consumer_groups([group])[group].result(20)
 
 
+_LOADING = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
 _RESOURCES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "cluster": ResourceType.BROKER,
               "transactional_id": ResourceType.TRANSACTIONAL_ID}
 
