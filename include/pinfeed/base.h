@@ -145,6 +145,10 @@ static inline size_t text_sequence(const unsigned char *p, const unsigned char *
  * or that terminals obey, become question marks. Cut between characters to `size` bytes with the NUL. ret may be s. */
 void text_flatten(const char *s, char *ret, size_t size);
 
+/* For people: 21783 is "21,783", and so many bytes are "783 B" or "21.8 kB". Return ret. */
+const char *text_count(uint64_t count, char ret[static 32]);
+const char *text_bytes(uint64_t bytes, char ret[static 32]);
+
 /* Digits for text_hex and text_base64 (RFC 4648, with padding or for URLs without). */
 #define TEXT_HEX "0123456789abcdef"
 #define TEXT_HEX_UPPER "0123456789ABCDEF"

@@ -1,5 +1,6 @@
 #include "pinfeed/base.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* One character, however ill-formed; *ret_bytes of it are taken. 0: a blank, -1: nothing that can be shown. */
@@ -78,6 +79,35 @@ void text_base64(const void *bytes, size_t length, const char *digits, struct bu
                         *to++ = digits[64];
         }
         out->length = (size_t) (to - out->data);
+}
+
+/* ---- numbers ---- */
+
+const char *text_count(uint64_t count, char ret[static 32]) {
+        char digits[32];
+        size_t length = (size_t) snprintf(digits, sizeof digits, "%llu", (unsigned long long) count), n = 0;
+
+        for (size_t i = 0; i < length; i++) {
+                if (i && (length - i) % 3 == 0)
+                        ret[n++] = ',';
+                ret[n++] = digits[i];
+        }
+        ret[n] = 0;
+        return ret;
+}
+
+const char *text_bytes(uint64_t bytes, char ret[static 32]) {
+        static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
+        double value = (double) bytes / 1000;
+        size_t unit = 0;
+
+        for (; value >= 999.95 && unit + 1 < sizeof units / sizeof *units; unit++)
+                value /= 1000;
+        if (bytes < 1000)
+                snprintf(ret, 32, "%llu B", (unsigned long long) bytes);
+        else
+                snprintf(ret, 32, "%.1f %s", value, units[unit]);
+        return ret;
 }
 
 /* ---- hashes ---- */

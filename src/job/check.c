@@ -58,19 +58,6 @@ bool check_stopping(const struct check *k) {
         return worker_stopping(k->connection.worker);
 }
 
-const char *with_separators(uint64_t number, char ret[static 32]) {
-        char digits[32];
-        size_t length = (size_t) snprintf(digits, sizeof digits, "%llu", (unsigned long long) number), n = 0;
-
-        for (size_t i = 0; i < length; i++) {
-                if (i && (length - i) % 3 == 0)
-                        ret[n++] = ',';
-                ret[n++] = digits[i];
-        }
-        ret[n] = 0;
-        return ret;
-}
-
 /* ---- the run ---- */
 
 static void wake(void *arg) {

@@ -29,8 +29,6 @@ void finding_error(struct check *k, const char *id, const char *what, enum resul
 /* What can't be tried because of something that failed before. */
 void finding_not_tried(struct check *k, const char *id, const char *what, const char *because);
 bool check_stopping(const struct check *k);
-/* 11154 -> "11,154". */
-const char *with_separators(uint64_t number, char ret[static 32]);
 
 void check_here(struct check *k);       /* settings, state directory, clock */
 void check_mysql(struct check *k);

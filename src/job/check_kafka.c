@@ -122,7 +122,7 @@ static int check_settings(struct check *k, const struct stream *st) {
         format_retention(s[RETENTION].value, retention);
         finding(k, "topic.settings", what, RESULT_OK, NULL, "min.insync.replicas %s, retention %s, cleanup.policy %s, "
                 "max.message.bytes %s", s[MIN_IN_SYNC].value, retention, s[CLEANUP].value,
-                with_separators(strtoull(s[MAX_BYTES].value, NULL, 10), bytes));
+                text_count(strtoull(s[MAX_BYTES].value, NULL, 10), bytes));
         if (strstr(s[CLEANUP].value, "compact"))
                 finding(k, "topic.cleanup_policy", what, RESULT_WARN, "Set the topic's cleanup.policy to delete, unless only the "
                         "last record of each key is wanted.", "the topic is compacted: earlier records of a key are removed");

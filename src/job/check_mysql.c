@@ -82,7 +82,7 @@ static uint64_t check_rows(struct check *k, const struct stream *st) {
                 finding(k, "table.rows", what, RESULT_NOT_TRIED, NULL, "the server has no estimate (a view?)");
         else if (estimate > CHEAP_ROWS)
                 finding(k, "table.rows", what, facts->key_unique ? RESULT_OK : RESULT_NOT_TRIED, NULL, "about %s rows%s",
-                        with_separators(estimate, numbers[0]), facts->key_unique ? ", each key once"
+                        text_count(estimate, numbers[0]), facts->key_unique ? ", each key once"
                         : ": too many to look for keys that several of them have");
         else if (table_count_keys(k->connection.database, st->table, &keys, &e) < 0)
                 finding_error(k, "table.rows", what, RESULT_NOT_TRIED, &e);
@@ -91,9 +91,9 @@ static uint64_t check_rows(struct check *k, const struct stream *st) {
 
                 finding(k, "table.rows", what, clean ? RESULT_OK : RESULT_WARN, clean ? NULL : "A post has one row of a key; a "
                         "replay sends them all but those without a key.", clean ? "%s rows, each key once"
-                        : "%s rows, %s without a key, %s whose key another row has, too", with_separators(keys.rows, numbers[0]),
-                        with_separators(keys.rows - keys.with_key, numbers[1]),
-                        with_separators(keys.with_key - keys.distinct, numbers[2]));
+                        : "%s rows, %s without a key, %s whose key another row has, too", text_count(keys.rows, numbers[0]),
+                        text_count(keys.rows - keys.with_key, numbers[1]),
+                        text_count(keys.with_key - keys.distinct, numbers[2]));
                 return keys.distinct;
         }
         return UINT64_MAX;
@@ -127,7 +127,7 @@ static void check_whole(struct check *k, const uint64_t *distinct) {
 
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 most = distinct[i] > most ? distinct[i] : most;
-                with_separators(distinct[i], numbers[i]);
+                text_count(distinct[i], numbers[i]);
         }
         if (most == UINT64_MAX)
                 finding(k, "posts.whole", "posts", RESULT_OK, NULL, "can be drawn; tables too large to count the whole ones");
@@ -136,7 +136,7 @@ static void check_whole(struct check *k, const uint64_t *distinct) {
         else
                 finding(k, "posts.whole", "posts", common < most ? RESULT_WARN : RESULT_OK, common < most
                         ? "Emulate draws whole posts only." : NULL, "%s keys are in all three tables (%s has %s, %s %s, %s %s)",
-                        with_separators(common, numbers[EMULATE_STREAMS]), k->streams[0].config->table, numbers[0],
+                        text_count(common, numbers[EMULATE_STREAMS]), k->streams[0].config->table, numbers[0],
                         k->streams[1].config->table, numbers[1], k->streams[2].config->table, numbers[2]);
 }
 

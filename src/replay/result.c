@@ -98,15 +98,6 @@ void result_log(const struct feed_run *run) {
         }
 }
 
-/* 21783 becomes 21,783. */
-static void print_number(uint64_t n, struct buffer *out) {
-        if (n >= 1000) {
-                print_number(n / 1000, out);
-                buffer_printf(out, ",%03" PRIu64, n % 1000);
-        } else
-                buffer_printf(out, "%" PRIu64, n);
-}
-
 static void print_command(const struct options *o, struct buffer *out) {
         buffer_append_string(out, "pinfeed --replay");
         if (o->config_file_named)
@@ -122,8 +113,9 @@ static void print_command(const struct options *o, struct buffer *out) {
 }
 
 int result_stopped(const struct feed_run *run, const struct options *o, struct error *e) {
-        _cleanup_buffer_ struct buffer rows = {}, command = {};
+        _cleanup_buffer_ struct buffer command = {};
         uint64_t committed = 0, total = 0;
+        char counts[2][32];
         bool known = true;
 
         for (size_t i = 0; i < run->count; i++) {
@@ -131,12 +123,8 @@ int result_stopped(const struct feed_run *run, const struct options *o, struct e
                 total += feed_progress(run->feeds[i])->total;
                 known = known && feed_progress(run->feeds[i])->total != UINT64_MAX;
         }
-        print_number(committed, &rows);
-        if (known) {
-                buffer_append_string(&rows, " of ");
-                print_number(total, &rows);
-        }
         print_command(o, &command);
-        error_set(e, ERROR_STOPPED, "stopped after %s rows", buffer_string(&rows));
+        error_set(e, ERROR_STOPPED, "stopped after %s%s%s rows", text_count(committed, counts[0]), known ? " of " : "",
+                  known ? text_count(total, counts[1]) : "");
         return error_hint(e, "They are committed. Go on with: %s", buffer_string(&command));
 }

@@ -12,36 +12,6 @@ static const char *format_latency(double ms, char *buffer, size_t size) {
         return buffer;
 }
 
-static const char *format_bytes(uint64_t bytes, char *buffer, size_t size) {
-        static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
-        double value = (double) bytes / 1000;
-        size_t unit = 0;
-
-        if (bytes < 1000) {
-                snprintf(buffer, size, "%" PRIu64 " B", bytes);
-                return buffer;
-        }
-        for (; value >= 999.95 && unit + 1 < sizeof units / sizeof *units; unit++)
-                value /= 1000;
-        snprintf(buffer, size, "%.1f %s", value, units[unit]);
-        return buffer;
-}
-
-/* 19,100 */
-static const char *format_count(uint64_t count, char *buffer, size_t size) {
-        char digits[24];
-        int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
-        size_t n = 0;
-
-        for (int i = 0; i < length && n + 2 < size; i++) {
-                if (i > 0 && (length - i) % 3 == 0)
-                        buffer[n++] = ',';
-                buffer[n++] = digits[i];
-        }
-        buffer[n] = 0;
-        return buffer;
-}
-
 static const char *format_duration(uint64_t s, char *buffer, size_t size) {
         if (s < 120)
                 snprintf(buffer, size, "%" PRIu64 " s", s);
@@ -65,11 +35,9 @@ void service_log_posts(struct service *s, const struct tally_snapshot *earlier, 
                          format_latency(tally_latency_ms(earlier, now, 0.99), words[1], sizeof words[1]));
         service_log(s, SERVICE_INFO, MESSAGE_POSTS, NULL, 0,
                     "posts %s (+%s, %.1f/s), %s%s, %s failed, %s waiting, up %s",
-                    format_count(now->delivered, counts[0], sizeof counts[0]),
-                    format_count(fresh, counts[1], sizeof counts[1]), seconds > 0 ? (double) fresh / seconds : 0,
-                    format_bytes(now->bytes, words[2], sizeof words[2]), acknowledged,
-                    format_count(now->failed, counts[2], sizeof counts[2]),
-                    format_count(now->sent - now->delivered - now->failed, counts[3], sizeof counts[3]),
+                    text_count(now->delivered, counts[0]), text_count(fresh, counts[1]),
+                    seconds > 0 ? (double) fresh / seconds : 0, text_bytes(now->bytes, words[2]), acknowledged,
+                    text_count(now->failed, counts[2]), text_count(now->sent - now->delivered - now->failed, counts[3]),
                     format_duration(up_s, words[3], sizeof words[3]));
 }
 
@@ -103,6 +71,5 @@ void service_log_statistics(struct service *s, const char *topic, const struct t
                          format_latency(p99, words[1], sizeof words[1]));
         service_log(s, SERVICE_INFO, MESSAGE_STATISTICS, fields, fresh ? 7 : 5,
                     "%s: %s delivered, %s failed, %s in flight, %.1f/s, %s%s", topic, counts[0], counts[1], counts[2],
-                    seconds > 0 ? (double) fresh / seconds : 0, format_bytes(now->bytes, words[2], sizeof words[2]),
-                    tail);
+                    seconds > 0 ? (double) fresh / seconds : 0, text_bytes(now->bytes, words[2]), tail);
 }

@@ -50,6 +50,21 @@ static void text_for_messages_is_one_clean_line(void **state) {
         assert_string_equal(small, "1\xe2\x82\xac");
 }
 
+static void numbers_are_written_for_people(void **state) {
+        static const struct { uint64_t number; const char *count, *bytes; } cases[] = {
+                { 0, "0", "0 B" }, { 999, "999", "999 B" }, { 1000, "1,000", "1.0 kB" }, { 21783, "21,783", "21.8 kB" },
+                { 999949, "999,949", "999.9 kB" }, { 999951, "999,951", "1.0 MB" }, { 1234567890, "1,234,567,890", "1.2 GB" },
+                { UINT64_MAX, "18,446,744,073,709,551,615", "18.4 EB" },
+        };
+        char text[32];
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                assert_string_equal(text_count(cases[i].number, text), cases[i].count);
+                assert_string_equal(text_bytes(cases[i].number, text), cases[i].bytes);
+        }
+}
+
 static void base64_is_that_of_rfc_4648(void **state) {
         static const char *const inputs[] = { "", "f", "fo", "foo", "foob", "\xfb\xff" };
         static const char *const padded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "+/8=" };
@@ -95,6 +110,7 @@ int main(void) {
                 cmocka_unit_test(text_nearest_finds_what_was_meant),
                 cmocka_unit_test(text_nearest_does_not_guess_wildly),
                 cmocka_unit_test(text_for_messages_is_one_clean_line),
+                cmocka_unit_test(numbers_are_written_for_people),
                 cmocka_unit_test(base64_is_that_of_rfc_4648),
                 cmocka_unit_test(hexadecimal_digits_are_read_in_one_case_only),
                 cmocka_unit_test(hashes_are_those_of_fnv_1a),
