@@ -16,6 +16,7 @@ static unsigned job_needs(enum job job) {
         case JOB_CHECK:
                 return CONFIG_NEEDS_KAFKA | CONFIG_NEEDS_MYSQL;
         case JOB_CREATE_TOPICS:
+        case JOB_STATUS:
                 return CONFIG_NEEDS_KAFKA;
         case JOB_TOKEN:
         case JOB_SHOW_SETTINGS:
@@ -56,6 +57,8 @@ static int run_job(const struct options *o, const struct config *c, struct servi
                 return replay_run(c, o, s, stdout, e);
         case JOB_CHECK:
                 return job_check(c, s, o->json, stdout, e);
+        case JOB_STATUS:
+                return job_status(c, s, o->json, stdout, e);
         case JOB_CREATE_TOPICS:
                 return job_create_topics(c, s, stdout, e);
         case JOB_TOKEN:

@@ -134,6 +134,7 @@ enum job {
         JOB_EMULATE,                    /* no job option: the daemon */
         JOB_REPLAY,
         JOB_CHECK,
+        JOB_STATUS,
         JOB_CREATE_TOPICS,
         JOB_TOKEN,
         JOB_SHOW_SETTINGS,

@@ -65,6 +65,10 @@ const struct feed_result *feed_result(const struct feed *f);
 int feed_work(struct worker *w, void *feed, struct error *e);
 /* What it would do, sending nothing: fills `total`, `resumed_from` and `to`. Worker thread. */
 int feed_dry_run(struct worker *w, void *feed, struct error *e);
+/* How far the stream's replay is: the cursor as it is committed now, or with exactly_once = no the file. An empty one if
+ * none has begun. Fences and waits for nobody, and leaves all as it is. `c` has a producer; `ret` is freed by the caller.
+ * Worker thread. */
+int feed_look(struct connection *c, const struct config_stream *stream, struct cursor *ret, struct error *e);
 /* Stop was asked for: rows that are flowing are committed by themselves, anything else is interrupted. Main thread. */
 void feed_wake(struct feed *f);
 

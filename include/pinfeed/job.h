@@ -1,4 +1,4 @@
-/* job: the small things that a user can ask for: check, create topics, token.
+/* job: the small things that a user can ask for: check, status, create topics, token.
  *
  * All return 0, or -1 with the error that ends the program (base.h says which exit code that is).
  */
@@ -12,6 +12,10 @@
 
 /* Verifies everything that emulate needs, sends nothing; one line a finding to `out`, or one JSON object. */
 int job_check(const struct config *config, struct service *service, bool json, FILE *out, struct error *e);
+
+/* What the daemons of this machine do, and how far replays are: lines to `out`, or one JSON object. Disturbs nobody. -1:
+ * not all of it could be known. */
+int job_status(const struct config *config, struct service *service, bool json, FILE *out, struct error *e);
 
 /* Creates the topics of all streams that are missing; one line each to `out`. */
 int job_create_topics(const struct config *config, struct service *service, FILE *out, struct error *e);

@@ -68,6 +68,9 @@ void service_log(struct service *s, enum service_severity severity, enum service
 void service_log_error(struct service *s, enum service_severity severity, enum service_message kind,
                        const struct error *error);
 
+/* The last line that was logged as a warning or worse, for the caller to free, and when; NULL: none was. Any thread. */
+char *service_complaint(struct service *s, int64_t *ret_ms);
+
 /* Logs the interval report of one topic, for scripts: to the journal, with its fields, and nowhere else. Counters are
  * totals since the start; rate and latency are those of the `seconds` between the two snapshots (latency is left out when
  * nothing was acknowledged). */
@@ -114,7 +117,9 @@ struct service_job {
         void (*progress)(void *arg);    /* on a terminal only, five times a second, on the main thread: a good place to
                                          * call service_progress; may be NULL */
         void (*wake)(void *arg);        /* stop was asked for: interrupt long waits; main thread, once; may be NULL */
-        void *arg;                      /* handed to report, progress and wake */
+        const char *tell_path;          /* a socket, at which service_ask is answered during the run with what `tell` */
+        void (*tell)(void *arg, struct buffer *out);    /* appends, on the main thread; both may be NULL */
+        void *arg;                      /* handed to report, progress, wake and tell */
         unsigned ready_by_ms;           /* READY at the latest after this much, whatever hangs; 0: when the worker says */
         unsigned stop_timeout_ms;       /* a worker that has not ended by then after a stop: the process ends, with the
                                          * first error's exit code, or 1 */
@@ -130,6 +135,14 @@ int service_stopped_by(const struct service *s);
  * process has to leave by _exit, without the library's clean-up. Any thread. */
 void service_leave_behind(struct service *s);
 bool service_left_behind(const struct service *s);
+
+/* Asks the process that runs with this tell_path; waits 3 s at most. Appends what it tells, up to 64 KiB. */
+enum service_answer {
+        SERVICE_ANSWERED = 0,
+        SERVICE_NOBODY,                 /* no such process runs */
+        SERVICE_SILENT = -1,            /* worded: it can't be asked, or does not answer */
+};
+enum service_answer service_ask(const char *path, struct buffer *out, struct error *e);
 
 /* ---- terminal ------------------------------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #ifndef PINFEED_SESSION_H
 #define PINFEED_SESSION_H
 
+#include <jansson.h>
 #include <pthread.h>
 
 #include "aws.h"
@@ -31,7 +32,9 @@ struct session {
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time: */
         unsigned patience_ms;
         pthread_mutex_t lock;                   /* of the next two: the status */
-        char doing[200], waiting[1600];         /* what is waited for, if anything is */
+        char doing[200], waiting[1536];         /* what is waited for, if anything is ... */
+        int64_t waiting_ms;                     /* ... and since when */
+        int64_t started_ms;
         pthread_mutex_t outage_lock;
         struct outage outages[SESSION_OUTAGES];
         uint64_t tokens_reported;               /* the main thread's */
@@ -53,9 +56,14 @@ void session_done(struct session *s);
 void session_check_properties(struct config *config);
 /* What goes on: the status, whenever nothing is waited for. Any thread. */
 void session_does(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What is waited for, from now on: the status until session_waited. Any thread. */
-void session_waits(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What is waited for, and since when: the status until session_waited. Any thread. */
+void session_waits(struct session *s, int64_t since_ms, const char *what);
 void session_waited(struct session *s);
+
+/* What a daemon tells `pinfeed --status`: one JSON object, which pinfeed(8) describes, with the job's own `figures`, which
+ * it takes over. And the socket where it does: its job's name and its user id in the state directory; freed by the caller. */
+void session_tell(struct session *s, json_t *figures, struct buffer *out);
+char *session_tell_path(const struct config *config, const char *job);
 
 /* ---- one worker's connections ---- */
 

@@ -150,6 +150,12 @@ static void report_interval(void *arg) {
         session_report_token(&m->session);
 }
 
+static void tell(void *arg, struct buffer *out) {
+        struct emulate *m = arg;
+
+        session_tell(&m->session, emulate_figures(m), out);
+}
+
 static void wake(void *arg) {
         struct emulate *m = arg;
 
@@ -190,10 +196,11 @@ static void emulate_free(struct emulate *m) {
 
 int emulate_run(const struct config *config, struct service *service, struct error *e) {
         struct emulate *m = emulate_new(config);
+        _cleanup_free_ char *socket = session_tell_path(config, "emulate");
         const struct service_job job = {
                 .work = work, .args = (void *[]) { m }, .count = 1, .report = report_interval,
-                .report_interval_s = config->stats_interval_s, .wake = wake, .arg = m, .ready_by_ms = LIMIT_READY_MS,
-                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
+                .report_interval_s = config->stats_interval_s, .wake = wake, .tell_path = socket, .tell = tell, .arg = m,
+                .ready_by_ms = LIMIT_READY_MS, .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
         int r = session_init(&m->session, config, service, SESSION_PATIENT, e);
 

@@ -34,6 +34,14 @@ static void report_left_out(struct emulate *m) {
                             (unsigned long long) more);
 }
 
+static void say_doing(struct emulate *m, const struct tally_snapshot *posts, double per_s) {
+        char count[32];
+
+        if (!worker_stopping(m->connection.worker))
+                session_does(&m->session, "Sends %g posts a second: %s so far, %.1f/s lately", m->config->emulate_rate,
+                             text_count(posts->delivered, count), per_s);
+}
+
 /* Under the lock. */
 static void report(struct emulate *m) {
         struct reported *last = &m->reported;
@@ -42,16 +50,15 @@ static void report(struct emulate *m) {
         struct tally_snapshot topics[EMULATE_STREAMS], posts;
 
         read_posts(m, topics, &posts);
-        if (!worker_stopping(m->connection.worker))
-                session_does(&m->session, "Sends %g posts a second: %llu so far, %.1f/s lately",
-                             m->config->emulate_rate, (unsigned long long) posts.delivered,
-                             seconds > 0 ? (double) (posts.delivered - last->posts.delivered) / seconds : 0);
+        say_doing(m, &posts, seconds > 0 ? (double) (posts.delivered - last->posts.delivered) / seconds : 0);
         service_log_posts(m->session.service, &last->posts, &posts, seconds, (now_us - last->since_us) / 1000000);
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported,
                                        &topics[i], seconds);
                 m->streams[i].reported = topics[i];
         }
+        last->before = last->posts;
+        last->before_us = last->at_us;
         last->posts = posts;
         last->at_us = now_us;
         report_left_out(m);
@@ -59,7 +66,7 @@ static void report(struct emulate *m) {
 
 void emulate_report_begin(struct emulate *m) {
         pthread_mutex_lock(&m->reported.lock);
-        m->reported.since_us = m->reported.at_us = clock_monotonic_us();
+        m->reported.since_us = m->reported.at_us = m->reported.before_us = clock_monotonic_us();
         pthread_mutex_unlock(&m->reported.lock);
 }
 
@@ -68,6 +75,25 @@ void emulate_report(struct emulate *m) {
         if (m->reported.since_us)
                 report(m);
         pthread_mutex_unlock(&m->reported.lock);
+}
+
+/* The rate is that since the report before the last: of one interval at least, once there was one. */
+json_t *emulate_figures(struct emulate *m) {
+        struct tally_snapshot topics[EMULATE_STREAMS], posts;
+        double seconds, per_s = 0;
+
+        pthread_mutex_lock(&m->reported.lock);
+        read_posts(m, topics, &posts);
+        seconds = (double) (clock_monotonic_us() - m->reported.before_us) / 1e6;
+        if (m->reported.since_us && seconds > 0) {
+                per_s = (double) (posts.delivered - m->reported.before.delivered) / seconds;
+                say_doing(m, &posts, per_s);
+        }
+        pthread_mutex_unlock(&m->reported.lock);
+        return json_pack("{s:{s:I, s:f, s:I, s:I, s:I}}", "posts", "delivered", (json_int_t) posts.delivered,
+                         "per_s", per_s, "failed", (json_int_t) posts.failed,
+                         "in_flight", (json_int_t) (posts.sent - posts.delivered - posts.failed),
+                         "bytes", (json_int_t) posts.bytes);
 }
 
 /* Names the posts that are not in all topics, or may not be. */

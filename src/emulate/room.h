@@ -26,7 +26,8 @@ struct batch {
 struct reported {
         pthread_mutex_t lock;
         uint64_t since_us, at_us;       /* since_us: start-up was over then; 0: nothing to report yet, or no more */
-        struct tally_snapshot posts;
+        uint64_t before_us;             /* the report before that */
+        struct tally_snapshot posts, before;
         uint64_t too_large;
 };
 
@@ -88,6 +89,8 @@ int emulate_resend(struct emulate *m, struct error *e);
 void emulate_report_begin(struct emulate *m);
 /* What became of the posts since the last report. Any thread. */
 void emulate_report(struct emulate *m);
+/* What became of them until now: one JSON object for session_tell. Any thread. */
+json_t *emulate_figures(struct emulate *m);
 /* The last one; with what was not delivered. */
 void emulate_report_end(struct emulate *m);
 

@@ -349,3 +349,13 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e) {
                 r = -1;
         return r;
 }
+
+int feed_look(struct connection *c, const struct config_stream *stream, struct cursor *ret, struct error *e) {
+        struct place place;
+        int r;
+
+        place_init(&place, c, stream, 0);
+        r = place_peek(&place, &place, ret, e);
+        place_free(&place);
+        return r;
+}

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "pinfeed/limits.h"
+#include "print.h"
 
 /* ---- findings ---- */
 
@@ -87,16 +88,6 @@ static int work(struct worker *w, void *arg, struct error *e) {
         return check_stopping(k) ? error_stopped(e) : 0;
 }
 
-static int print_json(const struct check *k, bool ok, struct error *e) {
-        json_t *object = json_pack("{s:b, s:O}", "ok", ok, "findings", k->findings);
-        int r = json_dumpf(object, k->out, JSON_COMPACT);
-
-        json_decref(object);
-        if (r < 0 || fputc('\n', k->out) == EOF || fflush(k->out) != 0)
-                return error_set(e, ERROR_FAILED, "the findings could not be written to standard output");
-        return 0;
-}
-
 static void check_free(struct check *k) {
         for (size_t i = 0; i < k->session.config->stream_count; i++)
                 stream_done(&k->streams[i]);
@@ -125,7 +116,8 @@ int job_check(const struct config *config, struct service *service, bool json, F
                 r = service_run(service, &job, e);
         if (r == 0 && service_stopped_by(service))
                 r = error_set(e, ERROR_STOPPED, "stopped before everything was checked");
-        if (json && print_json(k, r == 0, r < 0 ? &(struct error) {} : e) < 0)
+        if (json && print_json(json_pack("{s:b, s:O}", "ok", r == 0, "findings", k->findings), out,
+                               r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
         if (!service_left_behind(service))
                 check_free(k);

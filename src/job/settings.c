@@ -1,9 +1,9 @@
 /* pinfeed --show-settings: what is in force, and where each setting comes from. And what is wrong with the settings, as
  * JSON for the jobs that print that. */
-#include <jansson.h>
 #include <string.h>
 
 #include "pinfeed/job.h"
+#include "print.h"
 
 struct shown {
         FILE *out;
@@ -50,14 +50,6 @@ static void show(void *arg, const char *section, const char *key, const char *va
         fprintf(f, "%s%s = ", value && *value ? "" : "#", key);
         print_value(f, !value ? "(not shown)" : *value ? value : "(not set)");
         fprintf(f, "    # %s\n", origin);
-}
-
-static int print_json(json_t *json, FILE *out, struct error *e) {
-        int r = json && json_dumpf(json, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF ? 0
-                : error_set(e, ERROR_FAILED, "the result can't be written to standard output");
-
-        json_decref(json);
-        return r;
 }
 
 int job_show_settings(const struct config *config, bool json, FILE *out, struct error *e) {

@@ -1,11 +1,12 @@
 /* pinfeed --token: one token and where it comes from, for kcat, scripts and support. */
-#include <jansson.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pinfeed/job.h"
 #include "pinfeed/limits.h"
 #include "pinfeed/session.h"
+#include "print.h"
 
 struct request {
         struct session session;
@@ -52,17 +53,13 @@ static json_t *describe(const struct aws_status *s, const char *token) {
 
 static int print(struct request *r, bool raw, FILE *out, struct error *e) {
         struct aws_status status;
-        json_t *json = NULL;
-        bool written;
 
         aws_status(r->session.aws, &status);
         if (!raw)
-                json = describe(&status, r->token);
-        written = raw ? fputs(r->token, out) >= 0 : json && json_dumpf(json, out, JSON_COMPACT) == 0;
-        json_decref(json);
-        if (written && fputc('\n', out) != EOF && fflush(out) == 0)
+                return print_json(describe(&status, r->token), out, e);
+        if (fprintf(out, "%s\n", r->token) >= 0 && fflush(out) == 0)
                 return 0;
-        return error_set(e, ERROR_FAILED, "the token could not be written to standard output");
+        return error_set(e, ERROR_FAILED, "the token could not be written to standard output: %s", strerror(errno));
 }
 
 int job_token(const struct config *config, struct service *service, bool raw, FILE *out, struct error *e) {

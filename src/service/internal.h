@@ -27,6 +27,8 @@ struct service {
         struct terminal terminal;
         bool ready;
         char *status;                   /* the last one sent */
+        char *complaint;                /* the last line that was a warning or worse; NULL: none was */
+        int64_t complained_ms;
 };
 
 /* ---- terminal.c ---- */
@@ -47,6 +49,14 @@ void notify_stopping(struct service *s, unsigned stop_timeout_ms);
 void notify_alive(struct service *s);
 /* The watchdog is to end us now. */
 void notify_hang(struct service *s);
+
+/* ---- tell.c ---- */
+
+/* Listens at a path; -1: errno says why (EADDRINUSE: somebody lives there). */
+int tell_open(const char *path);
+void tell_close(int fd, const char *path);              /* safe on -1 */
+/* Answers one who has connected. */
+void tell_answer(int fd, const struct service_job *job);
 
 /* ---- log.c ---- */
 

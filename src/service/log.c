@@ -58,6 +58,7 @@ void service_free(struct service *s) {
         terminal_close(&s->terminal);
         pthread_mutex_destroy(&s->lock);
         free(s->status);
+        free(s->complaint);
         free(s);
 }
 
@@ -127,6 +128,15 @@ static void write_to_stderr(struct service *s, enum service_severity severity, c
         pthread_mutex_unlock(&s->lock);
 }
 
+/* Takes over the text. */
+static void remember(struct service *s, char *text) {
+        pthread_mutex_lock(&s->lock);
+        free(s->complaint);
+        s->complaint = text;
+        s->complained_ms = clock_wall_ms();
+        pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- the room's contract ---- */
 
 void service_log(struct service *s, enum service_severity severity, enum service_message kind,
@@ -145,6 +155,20 @@ void service_log(struct service *s, enum service_severity severity, enum service
                 atomic_store_explicit(&s->logged_us, clock_monotonic_us(), memory_order_relaxed);
         else
                 write_to_stderr(s, severity, text);
+        if (severity <= SERVICE_WARNING) {
+                remember(s, text);
+                text = NULL;
+        }
+}
+
+char *service_complaint(struct service *s, int64_t *ret_ms) {
+        char *text;
+
+        pthread_mutex_lock(&s->lock);
+        text = s->complaint ? mem_copy_string(s->complaint) : NULL;
+        *ret_ms = s->complained_ms;
+        pthread_mutex_unlock(&s->lock);
+        return text;
 }
 
 void service_log_error(struct service *s, enum service_severity severity, enum service_message kind,

@@ -21,7 +21,7 @@ struct run {
         const struct service_job *job;
         struct crew *crew;
         sd_event *event;
-        int finished_fd;
+        int finished_fd, tell_fd;
         uint64_t watchdog_us;           /* 0: nobody watches */
         uint64_t alive_us;              /* how long a worker counts as alive after a sign of life */
         bool starving;                  /* said that a worker hangs */
@@ -168,7 +168,29 @@ static int on_progress(sd_event_source *source, uint64_t due_us, void *arg) {
         return rearm(source, due_us, PROGRESS_US);
 }
 
+static int on_asked(sd_event_source *source, int fd, uint32_t events, void *arg) {
+        struct run *r = arg;
+
+        (void) source;
+        (void) events;
+        tell_answer(fd, r->job);
+        return 0;
+}
+
 /* ---- setting up and running ---- */
+
+/* A job that can't use the directory at all, or not alone, says so by itself. */
+static void start_to_tell(struct run *r) {
+        static const int said[] = { ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC, EADDRINUSE };
+        const char *path = r->job->tell_path;
+
+        r->tell_fd = path ? tell_open(path) : -1;
+        for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+                if (!path || r->tell_fd >= 0 || errno == said[i])
+                        return;
+        service_log(r->service, SERVICE_NOTICE, MESSAGE_NOTE, NULL, 0,
+                    "pinfeed --status will not find this process: can't listen at %s: %s", path, strerror(errno));
+}
 
 static int add_signals(struct run *r) {
         static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
@@ -194,6 +216,8 @@ static int add_sources(struct run *r) {
 
         if (x >= 0)
                 x = sd_event_add_io(r->event, NULL, r->finished_fd, EPOLLIN, on_finished, r);
+        if (x >= 0 && r->tell_fd >= 0)
+                x = sd_event_add_io(r->event, NULL, r->tell_fd, EPOLLIN, on_asked, r);
         if (x >= 0 && r->job->ready_by_ms)
                 x = add_timer(r, (uint64_t) r->job->ready_by_ms * 1000, on_ready);
         if (x >= 0 && r->watchdog_us)
@@ -239,6 +263,7 @@ int service_run(struct service *s, const struct service_job *job, struct error *
 
         r.finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r.crew = crew_new(job, r.finished_fd);
+        start_to_tell(&r);
         x = r.finished_fd < 0 ? -errno : sd_event_new(&r.event);
         if (x >= 0)
                 x = add_sources(&r);
@@ -247,6 +272,7 @@ int service_run(struct service *s, const struct service_job *job, struct error *
         else
                 error_set(e, ERROR_FAILED, "can't set up the event loop: %s", strerror(-x));
         sd_event_unref(r.event);
+        tell_close(r.tell_fd, job->tell_path);
         crew_free(r.crew);
         if (r.finished_fd >= 0)
                 close(r.finished_fd);

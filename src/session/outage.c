@@ -61,7 +61,7 @@ static void say(struct session *s, const struct outage *o, uint64_t lasted_ms) {
         else if (o->said == 0)
                 service_log(s->service, SERVICE_NOTICE, MESSAGE_WAITING, NULL, 0, "trying %s for up to %u s (%s)", o->where,
                             s->patience_ms / 1000, o->why.what);
-        session_waits(s, "%s", o->why.what);
+        session_waits(s, clock_wall_ms() - (int64_t) lasted_ms, o->why.what);
 }
 
 void outage_look(struct session *s) {

@@ -67,7 +67,7 @@ int session_init(struct session *s, const struct config *config, struct service 
 
         *s = (struct session) {
                 .config = config, .service = service, .patient = kind == SESSION_PATIENT,
-                .patience_ms = kind == SESSION_BRIEF ? LIMIT_BRIEF_MS : LIMIT_PATIENCE_MS,
+                .patience_ms = kind == SESSION_BRIEF ? LIMIT_BRIEF_MS : LIMIT_PATIENCE_MS, .started_ms = clock_wall_ms(),
         };
         pthread_mutex_init(&s->lock, NULL);
         pthread_mutex_init(&s->outage_lock, NULL);
@@ -93,8 +93,11 @@ void session_done(struct session *s) {
 
 /* Under the lock. */
 static void show(struct session *s) {
+        char since[32];
+
+        clock_format_utc(s->waiting_ms / 1000, since);
         if (*s->waiting)
-                service_status(s->service, "Waiting: %s", s->waiting);
+                service_status(s->service, "Waiting: %s (since %s)", s->waiting, since);
         else if (*s->doing)
                 service_status(s->service, "%s", s->doing);
 }
@@ -110,20 +113,12 @@ void session_does(struct session *s, const char *format, ...) {
         va_end(ap);
 }
 
-void session_waits(struct session *s, const char *format, ...) {
-        size_t length;
-        char since[32];
-        va_list ap;
-
-        clock_format_utc(clock_wall_ms() / 1000, since);
-        va_start(ap, format);
+void session_waits(struct session *s, int64_t since_ms, const char *what) {
         pthread_mutex_lock(&s->lock);
-        vsnprintf(s->waiting, sizeof s->waiting - sizeof since - 10, format, ap);
-        length = strlen(s->waiting);
-        snprintf(s->waiting + length, sizeof s->waiting - length, " (since %s)", since);
+        snprintf(s->waiting, sizeof s->waiting, "%s", what);
+        s->waiting_ms = since_ms;
         show(s);
         pthread_mutex_unlock(&s->lock);
-        va_end(ap);
 }
 
 void session_waited(struct session *s) {

@@ -61,7 +61,7 @@ def test_a_signal_in_mid_flight_finishes_the_post_at_hand(emulate, kafka, sample
 
 def test_the_status_says_how_many_posts_and_how_fast(emulate, kafka, sample, notify):
     pinfeed = emulate(sample, rate=50, env=notify.environment()).start()
-    wait_until(lambda: re.fullmatch(r"Sends 50 posts a second: [1-9]\d* so far, [1-9][\d.]*/s lately", notify.status()), 20,
+    wait_until(lambda: re.fullmatch(r"Sends 50 posts a second: [1-9][\d,]* so far, [1-9][\d.]*/s lately", notify.status()), 20,
                lambda: notify.status())
     assert pinfeed.stop() == 0
     assert notify.status() == "Stopping"

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 
 from . import paths
 from .process import Process, RigError, wait_until
@@ -103,6 +104,13 @@ class Pinfeed:
         self.start(*options, config=config)
         self.wait(deadline_s)
         return self
+
+    def beside(self, *options, deadline_s=60):
+        """Runs another one to its end, while this one may run: a subprocess.CompletedProcess."""
+        if not self.process or self.exit_code is not None:
+            self.write_config()
+        return subprocess.run([paths.binary(), f"--config={self.config_path}", *options], env=self.env, cwd=self.directory,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=deadline_s)
 
     @property
     def exit_code(self):

@@ -1,0 +1,57 @@
+"""Every field of every result stands in the manual, and nothing else does."""
+
+import json
+import re
+
+from confluent_kafka import Consumer, TopicPartition
+
+from rig import free_port, paths
+from rig.replay import create_topics, load_posts
+
+MANUAL = paths.ROOT / "etc" / "pinfeed.8.in"
+
+
+def documented(command):
+    """The paths that the manual's part about a command's result lists."""
+    part, = re.findall(rf"^\.Ss {re.escape(command)}$(.*?)^\.S[sh] ", MANUAL.read_text(), re.M | re.S)
+    return {path for line in re.findall(r"^\.It Li (.*)$", part, re.M) for path in re.split(r"\s*,\s*", line.strip())}
+
+
+def printed(value, names=(), path=""):
+    """The paths in a JSON value. names: {path of an object whose members the user named: what the manual calls one}"""
+    found = set()
+    for key, member in value.items() if isinstance(value, dict) else [("", v) for v in value] if isinstance(value, list) else ():
+        if path in names and key != "error":
+            key = names[path]
+        below = path + "[]" if key == "" else f"{path}.{key}" if path else key
+        found |= {below} | printed(member, names, below)
+    return found
+
+
+def compare(command, results, names=()):
+    known = documented(command)
+    found = set().union(*(printed(json.loads(r), names) for r in results))
+    # An object needs no entry of its own where its members have one.
+    needed = {p for p in found if not any(q.startswith((p + ".", p + "[]")) for q in found)}
+    assert known <= found, f"in the manual only: {sorted(known - found)}"
+    assert needed <= known, f"printed only: {sorted(needed - known)}"
+
+
+def test_status(mariadb, kafka, pinfeeds, database):
+    load_posts(mariadb, database, 10)
+    pinfeed = pinfeeds(mariadb, kafka, database=database)
+    create_topics(kafka, pinfeed)
+    pinfeed.run("--replay", "--streams=pin").expect_exit(0)
+    pinfeed.run("--replay", "--streams=pin", "--to=3").expect_exit(0)
+    foreign = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": pinfeed.group})
+    foreign.commit(offsets=[TopicPartition(pinfeed.topic("geo"), 0, 1)], asynchronous=False)
+    foreign.close()
+
+    def ask(*options):
+        return pinfeed.beside("--status", "--json", *options).stdout
+    pinfeed.start(f"--set=mysql.port={free_port()}")
+    answers = [pinfeed.wait_until(lambda: (a := ask()) and (json.loads(a)["emulate"] or {}).get("waiting") and a, 30, "it waits")]
+    pinfeed.freeze()
+    answers.append(ask(f"--set=kafka.bootstrap.servers=127.0.0.1:{free_port()}"))
+    pinfeed.thaw()
+    compare("pinfeed --status --json", answers, {"replay": "STREAM"})
