@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pinfeed/emulate.h"
+#include "pinfeed/follow.h"
 #include "pinfeed/job.h"
 #include "pinfeed/replay.h"
 
@@ -13,6 +14,7 @@ static unsigned job_needs(enum job job) {
         switch (job) {
         case JOB_EMULATE:
         case JOB_REPLAY:
+        case JOB_FOLLOW:
         case JOB_CHECK:
                 return CONFIG_NEEDS_KAFKA | CONFIG_NEEDS_MYSQL;
         case JOB_CREATE_TOPICS:
@@ -55,6 +57,8 @@ static int run_job(const struct options *o, const struct config *c, struct servi
                 return emulate_run(c, s, e);
         case JOB_REPLAY:
                 return replay_run(c, o, s, stdout, e);
+        case JOB_FOLLOW:
+                return follow_run(c, o, s, e);
         case JOB_CHECK:
                 return job_check(c, s, o->json, stdout, e);
         case JOB_STATUS:
@@ -74,7 +78,7 @@ static int run_job(const struct options *o, const struct config *c, struct servi
 
 /* Reads what may be root's alone, then stops being root. */
 static int leave_root(const struct options *o, const struct config *c, struct error *e) {
-        bool keeps_state = o->job == JOB_EMULATE || o->job == JOB_REPLAY;
+        bool keeps_state = o->job == JOB_EMULATE || o->job == JOB_REPLAY || o->job == JOB_FOLLOW;
 
         if (geteuid() != 0 || (!keeps_state && access(c->state_dir, F_OK) < 0 && errno == ENOENT))
                 return 0;

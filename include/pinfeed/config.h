@@ -66,6 +66,9 @@ struct config {
         unsigned replay_commit_rows;    /* rows in a transaction, about */
         double replay_rate;             /* rows a second of the whole run; 0: unlimited */
 
+        double follow_interval_s;
+        unsigned follow_settle_s;
+
         struct config_stream *streams;  /* the three, then those that the user added */
         size_t stream_count;
 
@@ -133,6 +136,7 @@ void config_print_manual(FILE *f);
 enum job {
         JOB_EMULATE,                    /* no job option: the daemon */
         JOB_REPLAY,
+        JOB_FOLLOW,
         JOB_CHECK,
         JOB_STATUS,
         JOB_CREATE_TOPICS,

@@ -28,6 +28,8 @@ struct feed_run {
         double rate;                            /* rows a second of all feeds; 0: unlimited */
         _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
         _Atomic size_t unready;                 /* feeds that are not verified yet */
+        bool follows;                           /* there is no end: new rows are sent as they appear, until a stop */
+        uint64_t interval_us, settle_us;        /* when it follows: between two looks; how long a missing key may be late */
         bool restart;
         pthread_mutex_t restart_lock;           /* around: */
         char restart_name[33];                  /* which restart it is; "": nobody has looked yet */
@@ -39,6 +41,11 @@ struct feed_progress {
         _Atomic uint64_t sent, committed;       /* of this run, over all attempts */
         _Atomic uint64_t bytes;                 /* committed */
         _Atomic uint64_t transactions;
+        _Atomic uint64_t caught_up_us;          /* when it follows: the last look (monotonic) after which nothing was left; */
+        _Atomic uint64_t behind;                /* else how many keys are to come, at most; 0: not known */
+        _Atomic uint64_t missing, unused;       /* keys that are looked for; that were given up as never used */
+        _Atomic uint64_t late, missed;          /* rows that came out of key order; that were found too late to be sent */
+        _Atomic uint64_t looks;
         _Atomic bool finished;
         _Atomic bool flowing;                   /* rows are read: a stop commits them, nothing is to be interrupted */
 };
@@ -53,15 +60,18 @@ struct feed_result {
         bool complete;                          /* the upper bound was reached */
 };
 
-/* Connects nowhere. `run` and `stream` must outlive it. */
-struct feed *feed_new(struct feed_run *run, const struct config_stream *stream);
-void feed_free(struct feed *f);                 /* safe on NULL */
+/* Makes the feeds of the streams that the options name, as they say; connects nowhere. The session is still to be made, whose
+ * end feed_run_done is. */
+void feed_run_init(struct feed_run *run, const struct config *config, const struct options *o);
+void feed_run_done(struct feed_run *run);
+/* Stop was asked for: rows that are flowing are committed by themselves, anything else is interrupted. Main thread. */
+void feed_run_wake(struct feed_run *run);
 
 const struct config_stream *feed_stream(const struct feed *f);
 const struct feed_progress *feed_progress(const struct feed *f);
 const struct feed_result *feed_result(const struct feed *f);
 
-/* The whole replay of the stream, with its recoveries. Worker thread. */
+/* The whole replay of the stream, or all of its following, with its recoveries. Worker thread. */
 int feed_work(struct worker *w, void *feed, struct error *e);
 /* What it would do, sending nothing: fills `total`, `resumed_from` and `to`. Worker thread. */
 int feed_dry_run(struct worker *w, void *feed, struct error *e);
@@ -69,7 +79,5 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e);
  * none has begun. Fences and waits for nobody, and leaves all as it is. `c` has a producer; `ret` is freed by the caller.
  * Worker thread. */
 int feed_look(struct connection *c, const struct config_stream *stream, struct cursor *ret, struct error *e);
-/* Stop was asked for: rows that are flowing are committed by themselves, anything else is interrupted. Main thread. */
-void feed_wake(struct feed *f);
 
 #endif

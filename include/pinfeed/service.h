@@ -38,6 +38,7 @@ enum service_message {
         MESSAGE_RESENT,                 /* posts that an earlier run left half-sent were sent again */
         MESSAGE_REPLAY_PROGRESS,
         MESSAGE_REPLAY_FINISHED,
+        MESSAGE_FOLLOW,                 /* the interval report of a follow about one topic, with its fields */
         MESSAGE_RECOVERING,             /* a replay starts over from its committed cursor */
         MESSAGE_NOTE,                   /* anything else that is said once */
         MESSAGE_FAILED,                 /* the error that ended the program */

@@ -45,6 +45,7 @@ enum session_kind {
         SESSION_ONCE,                           /* gives up on what can't be reached after LIMIT_PATIENCE_MS */
         SESSION_TRANSACTIONS,                   /* the same, and its producers are transactional */
         SESSION_PATIENT,                        /* a daemon: waits */
+        SESSION_PATIENT_TRANSACTIONS,           /* the same, and its producers are transactional */
         SESSION_BRIEF,                          /* gives up after LIMIT_BRIEF_MS */
 };
 /* Connects nowhere. A file that [kafka] names and that can't be read, and a property that transactions don't go with,

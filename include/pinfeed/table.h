@@ -139,6 +139,17 @@ enum table_null_keys table_has_null_keys(struct database *db, const struct table
 /* The longest key that is there now, in bytes; 0 for an empty table. Reads every key. */
 int table_longest_key(struct database *db, const struct table *t, size_t *ret, struct error *e);
 
+/* The numbers, which grow, of the oldest and the newest transaction that has written and is open now, anybody's; 0: there is
+ * none. At most a tenth of a second old; a statement that has just begun may be missing. */
+enum database_transactions {
+        DATABASE_TRANSACTIONS_FAILED = -1,      /* the connection is gone */
+        DATABASE_TRANSACTIONS,
+        DATABASE_TRANSACTIONS_HIDDEN,           /* the user lacks the right (PROCESS), or there may be more elsewhere: the
+                                                 * server is a replica or one of a cluster */
+};
+enum database_transactions database_transactions(struct database *db, uint64_t *ret_oldest, uint64_t *ret_newest,
+                                                 struct error *e);
+
 /* ---- for --check ---- */
 
 struct database_facts {
@@ -165,6 +176,13 @@ int table_count_keys(struct database *db, const struct table *t, struct table_ke
  * `limit` 0: all. */
 int table_read(struct database *db, const struct table *t, const struct key *after, bool from_inclusive,
                const struct key *to, uint64_t limit, struct table_reader **ret, struct error *e);
+/* Keys that are integers. */
+struct table_range {
+        int64_t first, last;            /* inclusive; INT64_MAX: no upper bound */
+};
+/* As table_read, of a KEY_INTEGER: rows whose key lies in one of the ranges (count >= 1, some hundreds at most). */
+int table_read_ranges(struct database *db, const struct table *t, const struct table_range *ranges, size_t count,
+                      uint64_t limit, struct table_reader **ret, struct error *e);
 /* Streams rows whose key is one of `keys` (compared exactly: text by its bytes), in no promised order; a key that has no
  * row yields none. Fit for some thousand keys at once; their text must stay below the server's max_allowed_packet. */
 int table_fetch(struct database *db, const struct table *t, const struct key *keys, size_t count,

@@ -62,7 +62,7 @@ void options_print_help(FILE *f) {
         fputs("Usage: pinfeed [JOB] [OPTION]...\n"
               "\n"
               "Sends rows from MySQL to Kafka (Amazon MSK): random posts, as a daemon, or\n"
-              "every row once. Settings are in " CONFIG_DEFAULT_FILE ".\n", f);
+              "every row once, also new ones as they appear. Settings are in\n" CONFIG_DEFAULT_FILE ".\n", f);
         for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
                 fprintf(f, "\n%s:\n", groups[g].title);
                 for (size_t i = 0; i < OPTIONS; i++)

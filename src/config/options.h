@@ -14,7 +14,7 @@ enum option_kind {
 
 #define WITH(job) (1u << (job))
 
-enum { OPTIONS = 18 };
+enum { OPTIONS = 19 };
 
 extern const struct option {
         const char *name;       /* without -- */

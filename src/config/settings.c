@@ -14,6 +14,7 @@ const struct settings_section settings_sections[] = {
                  "found as the AWS command line finds them. Access keys never belong in this file." },
         { "emulate", "The daemon's work: random posts, as the old user_posting_emulation.py sent them." },
         { "replay", "The backfill (pinfeed --replay): every row once." },
+        { "follow", "Keeping up (pinfeed --follow): new rows as they appear. What [replay] says holds, too, but for rate." },
         { "stream", "A stream sends the rows of one table to one topic. The streams pin, geo and user are always there; "
                     "a section [stream NAME] changes one of them, or adds one of your own (NAME: letters, digits, _ "
                     "and -)." },
@@ -149,6 +150,18 @@ const struct setting settings[] = {
           .help = "Rows in a transaction, about; 5 s or 64 MB end one sooner.",
           .details = "Rows of equal key are always in the same one. Larger transactions are quicker, and whoever reads only "
                      "committed records waits longer for each." },
+
+        /* ---- [follow] ---- */
+        { .section = "follow", .key = "interval", .type = SETTING_REAL, IN_CONFIG(follow_interval_s), .real_least = 0.05,
+          .real_most = 3600, .normal = "1",
+          .help = "Seconds between two looks for new rows.",
+          .details = "A look is one query along the key's index. Fractions are fine." },
+        { .section = "follow", .key = "settle", .type = SETTING_UNSIGNED, IN_CONFIG(follow_settle_s), .least = 1, .most = 86400,
+          .normal = "60",
+          .help = "Seconds that a row may be late: its transaction lasts no longer than that.",
+          .details = "Keys that are missing between others are looked for until then, and are taken for rolled back after that. "
+                     "Where the user has the right PROCESS, and the server is no replica, open transactions are seen: then a key is "
+                     "looked for exactly until all those have ended that may hold it, however long they last." },
 
         /* ---- [stream NAME] ---- */
         { .section = "stream", .key = "table", .type = SETTING_NAME, IN_STREAM(table), .required = true, .most = 256,

@@ -68,14 +68,19 @@ static enum table_next read_rows(struct ahead *a, struct table_reader *reader, s
         return r;
 }
 
+static int start_reader(const struct ahead_source *s, struct table_reader **ret, struct error *e) {
+        if (s->ranges)
+                return table_read_ranges(s->database, s->table, s->ranges, s->range_count, s->limit, ret, e);
+        return table_read(s->database, s->table, s->after, s->from_inclusive, s->to, 0, ret, e);
+}
+
 static void *run(void *arg) {
         struct ahead *a = arg;
-        const struct ahead_source *s = &a->source;
         struct table_reader *reader = NULL;
         struct error e = {};
         enum table_next r = TABLE_FAILED;
 
-        if (table_read(s->database, s->table, s->after, s->from_inclusive, s->to, 0, &reader, &e) == 0)
+        if (start_reader(&a->source, &reader, &e) == 0)
                 r = read_rows(a, reader, &e);
         pthread_mutex_lock(&a->lock);
         a->good = table_reader_close(reader) && r != TABLE_FAILED;

@@ -25,13 +25,16 @@ struct ahead_chunk {
         size_t count, capacity;
 };
 
-/* What is read: as table_read. Must last until ahead_stop. */
+/* What is read: as table_read, or, if there are ranges, as table_read_ranges. Must last until ahead_stop. */
 struct ahead_source {
         struct database *database;
         const struct table *table;
         const struct json_plan *plan;
         const struct key *after, *to;
         bool from_inclusive;
+        const struct table_range *ranges;
+        size_t range_count;
+        uint64_t limit;                 /* of ranges; 0: none */
 };
 
 struct ahead {

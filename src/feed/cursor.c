@@ -79,6 +79,8 @@ static json_t *run_json(const struct cursor *c, const struct cursor_run *run) {
         json_object_set_new(object, "done", json_boolean(run->done));
         if (*run->again)
                 json_object_set_new(object, "again", json_string(run->again));
+        if (run->gaps.length > 0)
+                json_object_set_new(object, "gaps", json_stringn(run->gaps.data, run->gaps.length));
         if (*run->fingerprint && strcmp(run->fingerprint, c->fingerprint) != 0)
                 json_object_set_new(object, "table", json_string(run->fingerprint));
         return object;
@@ -157,6 +159,8 @@ static int parse_run(const json_t *object, bool bounded, const struct cursor *c,
         run->restart = json_is_true(json_object_get(object, "restart"));
         run->done = json_is_true(json_object_get(object, "done"));
         parse_word(object, "again", run->again, sizeof run->again);
+        if (json_string_length(json_object_get(object, "gaps")) > 0)
+                buffer_append_string(&run->gaps, json_string_value(json_object_get(object, "gaps")));
         memcpy(run->fingerprint, c->fingerprint, sizeof run->fingerprint);
         parse_word(object, "table", run->fingerprint, sizeof run->fingerprint);
         run->present = true;
@@ -215,6 +219,7 @@ enum cursor_text cursor_parse(const char *text, size_t length, struct cursor *c,
 static void run_free(struct cursor_run *run) {
         buffer_free(&run->last);
         buffer_free(&run->to);
+        buffer_free(&run->gaps);
         *run = (struct cursor_run) {};
 }
 
@@ -273,7 +278,7 @@ const char *cursor_fingerprint(const struct cursor *c, const struct cursor_run *
 }
 
 void cursor_reset(struct cursor_run *run) {
-        run->rows = 0;
+        run->rows = run->gaps.length = 0;
         run->has_last = run->has_to = run->restart = run->done = false;
         *run->again = 0;
 }

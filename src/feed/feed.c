@@ -44,6 +44,7 @@ void feed_free(struct feed *f) {
         stream_done(&f->stream);
         place_free(&f->place);
         count_free(&f->count);
+        keep_free(&f->keep);
         buffer_free(&f->batch.last);
         buffer_free(&f->result.first);
         buffer_free(&f->result.last);
@@ -123,6 +124,8 @@ static int open_database(struct feed *f, struct error *e) {
         r = connection_open_database(&f->connection, e);
         if (r == 0)
                 r = stream_describe(&f->stream, &f->connection, e);
+        if (r == 0 && f->run->follows)
+                r = keep_check(f, e);
         return r == 0 && !f->place.claimed ? feed_check_keys(f, e) : r;
 }
 
@@ -189,7 +192,8 @@ static int claim(struct feed *f, struct error *e) {
         }
         if (!f->ready && atomic_fetch_sub(&f->run->unready, 1) == 1) {
                 service_ready(f->run->session.service);
-                session_does(&f->run->session, "Replays %zu stream%s", f->run->count, f->run->count == 1 ? "" : "s");
+                session_does(&f->run->session, "%s %zu stream%s", f->run->follows ? "Follows" : "Replays", f->run->count,
+                             f->run->count == 1 ? "" : "s");
         }
         f->ready = true;
         return 0;
@@ -205,16 +209,19 @@ static int take_steps(struct feed *f, int (*const *steps)(struct feed *f, struct
 
 /* Start, resume and recovery. */
 static enum feed_end attempt(struct feed *f, struct error *e) {
-        static int (*const steps[])(struct feed *f, struct error *e) = {
+        static int (*const replay[])(struct feed *f, struct error *e) = {
                 open_database, open_producer, take_over, find_place, claim,
                 feed_settle_bound, feed_begin_count, feed_announce, NULL,
+        };
+        static int (*const follow[])(struct feed *f, struct error *e) = {
+                open_database, open_producer, take_over, find_place, keep_begin, claim, feed_announce, NULL,
         };
         enum feed_end end = FEED_FAILED;
 
         batch_clear(&f->batch);
         f->place.undelivered = false;
-        if (take_steps(f, steps, e) == 0)
-                end = feed_rows(f, e);
+        if (take_steps(f, f->run->follows ? follow : replay, e) == 0)
+                end = f->run->follows ? keep_up(f, e) : feed_rows(f, e);
         f->result.complete = end == FEED_COMPLETE;
         if (end == FEED_COMPLETE && feed_count_missed(f, e) < 0 && e->class != ERROR_STOPPED)
                 service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, e);
@@ -241,7 +248,12 @@ static int may_recover(struct feed *f, struct failures *failures, struct error *
         *e = cause;
         if (e->class == ERROR_REFUSED || e->class == ERROR_USAGE)
                 return -1;
-        return failures_add(failures, f->progress.committed, e) ? 0 : give_up(f, failures, e);
+        if (failures_add(failures, f->progress.committed + f->progress.looks, e))
+                return 0;
+        if (!f->run->session.patient || e->class != ERROR_UNREACHABLE)
+                return give_up(f, failures, e);
+        failures->count = FAILURES_MOST;        /* an outage has no end for a daemon */
+        return 0;
 }
 
 /* What is open stays so until the next attempt's init_transactions ends it, with a new epoch: nothing that is late can

@@ -186,24 +186,29 @@ static int say_what_is_there(struct feed *f, struct error *e) {
         return 0;
 }
 
-static void say_begin(struct feed *f) {
+static void say_start(struct feed *f, const char *where) {
         const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
 
-        service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1,
-                    "replays %s to %s: begins %s", f->stream.config->table, f->stream.config->topic,
-                    f->run->restart ? "again from the first key (--restart): readers will see every row once more"
-                                    : f->run->from ? "at --from" : "at the first key");
+        service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1, "%s %s to %s: %s",
+                    f->run->follows ? "follows" : "replays", f->stream.config->table, f->stream.config->topic, where);
+}
+
+static void say_begin(struct feed *f) {
+        if (f->run->restart)
+                say_start(f, "begins again from the first key (--restart): readers will see every row once more");
+        else
+                say_start(f, f->run->from ? "begins at --from" : "begins at the first key");
 }
 
 static void say_resume(struct feed *f) {
-        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
         const struct cursor_run *at = f->place.at;
+        _cleanup_buffer_ struct buffer where = {};
 
         cursor_print_key(&(struct key) { at->last.data, at->last.length }, &f->result.resumed_from);
         f->result.has_resumed_from = true;
-        service_log(f->run->session.service, SERVICE_INFO, MESSAGE_STARTED, &field, 1, "replays %s to %s: goes on after key %s "
-                    "(%llu rows were sent before)", f->stream.config->table, f->stream.config->topic,
-                    buffer_string(&f->result.resumed_from), (unsigned long long) at->rows);
+        buffer_printf(&where, "goes on after key %s (%llu rows were sent before)", buffer_string(&f->result.resumed_from),
+                      (unsigned long long) at->rows);
+        say_start(f, buffer_string(&where));
 }
 
 int feed_announce(struct feed *f, struct error *e) {

@@ -4,8 +4,10 @@
 #ifndef PINFEED_FEED_OWN_H
 #define PINFEED_FEED_OWN_H
 
+#include "ahead.h"
 #include "batch.h"
 #include "count.h"
+#include "keep.h"
 #include "pinfeed/feed.h"
 #include "place.h"
 
@@ -17,12 +19,20 @@ struct feed {
         struct batch batch;                     /* of one attempt */
         struct count count;                     /* likewise: first of what is to be sent, then of what was */
         struct batch_limits limits;
+        struct keep keep;                       /* of one attempt, when it follows */
         char *transactional_id;
         struct feed_progress progress;
         struct feed_result result;
         uint64_t rows_at_count;                 /* committed when the first count began */
         bool announced, ready;                  /* what is said once was said */
 };
+
+/* ---- feed.c, for run.c ---- */
+
+/* Connects nowhere. `run` and `stream` must outlive it. */
+struct feed *feed_new(struct feed_run *run, const struct config_stream *stream);
+void feed_free(struct feed *f);                 /* safe on NULL */
+void feed_wake(struct feed *f);
 
 /* ---- look.c: before the rows, and after them; worker thread ---- */
 
@@ -60,5 +70,29 @@ enum feed_end {
 enum feed_end feed_rows(struct feed *f, struct error *e);
 /* Commits the cursor, and what was sent since the last commit; in a transaction of its own if none is open. */
 enum place_commit feed_commit(struct feed *f, bool done, struct error *e);
+
+/* What became of one row, of the wait for one, or of many. */
+enum step {
+        STEP_FAILED = -1,               /* worded */
+        STEP_ON,
+        STEP_STOPPED,                   /* between two keys */
+        STEP_RENEW,
+};
+enum step feed_commit_step(struct feed *f, bool done, struct error *e);
+/* The rows of one query, to its end (STEP_ON); what is sent after the last commit that was due is not committed.
+ * `source`: which rows; the rest of it is filled here. */
+enum step feed_pass(struct feed *f, struct ahead_source *source, struct error *e);
+enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct error *e);
+
+/* ---- keep.c ---- */
+
+/* Whether the stream can be followed. */
+int keep_check(struct feed *f, struct error *e);
+/* Where it goes on, and what is worth knowing about that; before anything is sent. */
+int keep_begin(struct feed *f, struct error *e);
+/* Sends new rows as they appear, until it is stopped. Never FEED_COMPLETE. */
+enum feed_end keep_up(struct feed *f, struct error *e);
+/* Sends a row of a look, or leaves it for a later one. */
+enum step keep_row(struct feed *f, const struct ahead_row *row, struct error *e);
 
 #endif

@@ -1,21 +1,12 @@
 /* The rows of a feed: taken from whoever reads ahead, sent, committed between two keys. */
 #include <string.h>
 
-#include "ahead.h"
 #include "own.h"
 #include "pinfeed/limits.h"
 
 enum {
         WAIT_MS = 100,
         POLL_ROWS = 512,
-};
-
-/* What became of one row, or of the wait for one. */
-enum step {
-        STEP_FAILED = -1,               /* worded */
-        STEP_ON,
-        STEP_STOPPED,                   /* between two keys */
-        STEP_RENEW,
 };
 
 /* ---- committing ---- */
@@ -47,14 +38,16 @@ enum place_commit feed_commit(struct feed *f, bool done, struct error *e) {
 
         if (!f->batch.open && begin(f, e) < 0)
                 return PLACE_FAILED;
+        if (f->run->follows)
+                keep_write(&f->keep, f->place.at);
         r = place_commit(&f->place, &f->batch, done, e);
         if (r != PLACE_FAILED)
                 note_commit(f);
         return r;
 }
 
-static enum step commit(struct feed *f, struct error *e) {
-        switch (feed_commit(f, false, e)) {
+enum step feed_commit_step(struct feed *f, bool done, struct error *e) {
+        switch (feed_commit(f, done, e)) {
         case PLACE_COMMITTED:
                 return STEP_ON;
         case PLACE_SPENT:
@@ -66,7 +59,7 @@ static enum step commit(struct feed *f, struct error *e) {
 }
 
 static enum step commit_if_due(struct feed *f, struct error *e) {
-        return batch_is_due(&f->batch, &f->limits, clock_monotonic_us()) ? commit(f, e) : STEP_ON;
+        return batch_is_due(&f->batch, &f->limits, clock_monotonic_us()) ? feed_commit_step(f, false, e) : STEP_ON;
 }
 
 /* ---- sending ---- */
@@ -135,7 +128,7 @@ static enum step save_sent(struct feed *f) {
         return STEP_FAILED;
 }
 
-static enum step send_row(struct feed *f, const struct ahead_row *row, struct error *e) {
+enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct error *e) {
         if (!f->batch.open && begin(f, e) < 0)
                 return STEP_FAILED;
         if (batch_is_too_long(&f->batch, &f->limits, clock_monotonic_us()))
@@ -169,7 +162,9 @@ static enum step take_row(struct feed *f, const struct ahead_row *row, struct er
                 r = wait_turn(f, e);
         if (r == STEP_ON && !f->batch.inside && worker_stopping(f->connection.worker))
                 return STEP_STOPPED;
-        return r == STEP_ON ? send_row(f, row, e) : r;
+        if (r != STEP_ON)
+                return r;
+        return f->run->follows ? keep_row(f, row, e) : feed_send_row(f, row, e);
 }
 
 /* No row is there: time to commit, or to stop. */
@@ -222,21 +217,28 @@ static void end_reader(struct feed *f, struct ahead *a) {
         connection_uncancel(&f->connection);
 }
 
-static enum step pass(struct feed *f, struct error *e) {
-        struct feed_range range;
+enum step feed_pass(struct feed *f, struct ahead_source *source, struct error *e) {
         struct ahead ahead;
         enum step r;
 
-        feed_range(f, &range);
-        ahead_start(&ahead, &(struct ahead_source) {
-                .database = f->connection.database, .table = f->stream.table, .plan = f->stream.plan,
-                .after = range.lower, .to = &range.to, .from_inclusive = range.inclusive,
-        });
+        source->database = f->connection.database;
+        source->table = f->stream.table;
+        source->plan = f->stream.plan;
+        ahead_start(&ahead, source);
         f->progress.flowing = true;
         r = send_rows(f, &ahead, e);
         f->progress.flowing = false;
         end_reader(f, &ahead);
         return r == STEP_ON && worker_stopping(f->connection.worker) ? STEP_STOPPED : r;
+}
+
+static enum step pass(struct feed *f, struct error *e) {
+        struct feed_range range;
+
+        feed_range(f, &range);
+        return feed_pass(f, &(struct ahead_source) {
+                .after = range.lower, .to = &range.to, .from_inclusive = range.inclusive,
+        }, e);
 }
 
 /* The server said that there are no more rows. It is asked once more, in other words: rows came in, or it sent less than
@@ -280,7 +282,7 @@ enum feed_end feed_rows(struct feed *f, struct error *e) {
                         r = stopped ? STEP_STOPPED : save_sent(f);
                 }
                 if (r == STEP_ON && left > 0 && f->batch.open)
-                        r = commit(f, e);
+                        r = feed_commit_step(f, false, e);
         } while (r == STEP_ON && left > 0 && f->progress.sent > sent);
         switch (r) {
         case STEP_ON:

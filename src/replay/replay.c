@@ -1,7 +1,6 @@
 /* replay: the feeds of the streams side by side, and their progress. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "pinfeed/limits.h"
 #include "pinfeed/replay.h"
@@ -140,47 +139,21 @@ static void on_report(void *arg) {
 static void on_wake(void *arg) {
         struct replay *r = arg;
 
-        for (size_t i = 0; i < r->run.count; i++)
-                feed_wake(r->run.feeds[i]);
-}
-
-static bool wanted(const struct options *o, const char *name) {
-        for (size_t i = 0; i < o->stream_count; i++)
-                if (strcmp(o->streams[i], name) == 0)
-                        return true;
-        return o->stream_count == 0;
+        feed_run_wake(&r->run);
 }
 
 static struct replay *replay_new(const struct config *config, const struct options *o) {
         struct replay *r = mem_zero(1, sizeof *r);
 
-        r->run.session.config = config;
-        r->run.from = o->from;
-        r->run.to = o->to;
-        r->run.restart = o->restart;
-        r->run.dry_run = o->dry_run;
+        feed_run_init(&r->run, config, o);
         r->run.rate = config->replay_rate;
-        r->run.commit_rows = config->replay_commit_rows;
-        r->run.start_ms = clock_wall_ms();
         r->began_us = r->reported_us = clock_monotonic_us();
-        r->run.feeds = mem_zero(config->stream_count, sizeof *r->run.feeds);
         r->reported_committed = mem_zero(config->stream_count, sizeof *r->reported_committed);
-        for (size_t i = 0; i < config->stream_count; i++)
-                if (wanted(o, config->streams[i].name))
-                        r->run.feeds[r->run.count++] = feed_new(&r->run, &config->streams[i]);
-        r->run.unready = r->run.count;
-        if (o->from || o->to)
-                cursor_bounded_id(o->from, o->to, r->run.id);
-        pthread_mutex_init(&r->run.restart_lock, NULL);
         return r;
 }
 
 static void replay_free(struct replay *r) {
-        for (size_t i = 0; i < r->run.count; i++)
-                feed_free(r->run.feeds[i]);
-        pthread_mutex_destroy(&r->run.restart_lock);
-        session_done(&r->run.session);
-        free(r->run.feeds);
+        feed_run_done(&r->run);
         free(r->reported_committed);
         free(r);
 }

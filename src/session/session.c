@@ -66,7 +66,7 @@ int session_init(struct session *s, const struct config *config, struct service 
         };
 
         *s = (struct session) {
-                .config = config, .service = service, .patient = kind == SESSION_PATIENT,
+                .config = config, .service = service, .patient = kind == SESSION_PATIENT || kind == SESSION_PATIENT_TRANSACTIONS,
                 .patience_ms = kind == SESSION_BRIEF ? LIMIT_BRIEF_MS : LIMIT_PATIENCE_MS, .started_ms = clock_wall_ms(),
         };
         pthread_mutex_init(&s->lock, NULL);
@@ -75,7 +75,7 @@ int session_init(struct session *s, const struct config *config, struct service 
         aws.bootstrap_servers = producer_bootstrap(s->properties, config->kafka_count);
         s->aws = aws_new(&aws, aws_log, s);
         settings.properties = s->properties;
-        settings.transactional_id = kind == SESSION_TRANSACTIONS ? "pinfeed" : NULL;
+        settings.transactional_id = kind == SESSION_TRANSACTIONS || kind == SESSION_PATIENT_TRANSACTIONS ? "pinfeed" : NULL;
         if (check_files(s, e) < 0)
                 return -1;
         /* session_check_properties has looked at them as they stand; transactions ask for more. */

@@ -1,4 +1,4 @@
-/* What --check wants to know of a server and its tables beyond what reading them needs. */
+/* What jobs want to know of a server and its tables beyond what reading them needs. */
 #include <stdio.h>
 #include <string.h>
 
@@ -68,4 +68,23 @@ int table_count_keys(struct database *db, const struct table *t, struct table_ke
                 return -1;
         *ret = (struct table_keys) { number(cells[0]), number(cells[1]), number(cells[2]) };
         return 0;
+}
+
+/* Elsewhere there may be transactions that this server does not know: its source's, the other nodes'. Numbers beyond that are
+ * made up for those that only read. */
+enum database_transactions database_transactions(struct database *db, uint64_t *ret_oldest, uint64_t *ret_newest,
+                                                 struct error *e) {
+        char cells[MOST_CELLS][64];
+
+        buffer_append_string(&db->sql, "SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0), @@global.read_only OR "
+                             "@@global.innodb_read_only OR EXISTS (SELECT 1 FROM information_schema.processlist WHERE "
+                             "user = 'system user' AND command <> 'Daemon') FROM (SELECT CAST(trx_id AS UNSIGNED) AS id FROM "
+                             "information_schema.innodb_trx) AS t WHERE id BETWEEN 1 AND 281474976710655");
+        if (ask_row(db, 3, cells, e, "ask for open transactions") < 0)
+                return db->broken || e->class == ERROR_STOPPED ? DATABASE_TRANSACTIONS_FAILED : DATABASE_TRANSACTIONS_HIDDEN;
+        if (strcmp(cells[2], "0") != 0)
+                return DATABASE_TRANSACTIONS_HIDDEN;
+        *ret_oldest = number(cells[0]);
+        *ret_newest = number(cells[1]);
+        return DATABASE_TRANSACTIONS;
 }

@@ -147,6 +147,21 @@ int query_read(struct buffer *sql, const struct table *t, const struct range *ra
         return 0;
 }
 
+int query_ranges(struct buffer *sql, const struct table *t, const struct table_range *ranges, size_t count, uint64_t limit) {
+        buffer_printf(sql, "SELECT %s FROM %s%s WHERE (", t->select_list, t->quoted_name, t->force_index);
+        for (size_t i = 0; i < count; i++) {
+                buffer_printf(sql, "%s%s>=%" PRId64, i ? " OR " : "", t->quoted_key, ranges[i].first);
+                if (ranges[i].last < INT64_MAX)
+                        buffer_printf(sql, " AND %s<=%" PRId64, t->quoted_key, ranges[i].last);
+        }
+        buffer_append(sql, ")", 1);
+        add_condition(sql, t);
+        buffer_printf(sql, " ORDER BY %s", t->order_by);
+        if (limit > 0)
+                buffer_printf(sql, " LIMIT %" PRIu64, limit);
+        return 0;
+}
+
 static int add_in_list(struct buffer *sql, const struct table *t, const struct key *keys, size_t count, bool as_bytes,
                        struct error *e) {
         buffer_append_string(sql, " IN (");

@@ -153,6 +153,11 @@ int table_read(struct database *db, const struct table *t, const struct key *aft
         return start_reader(db, t, query_read(&db->sql, t, &range, limit, e), table_cells(t), key_cell(t), ret, e);
 }
 
+int table_read_ranges(struct database *db, const struct table *t, const struct table_range *ranges, size_t count,
+                      uint64_t limit, struct table_reader **ret, struct error *e) {
+        return start_reader(db, t, query_ranges(&db->sql, t, ranges, count, limit), table_cells(t), key_cell(t), ret, e);
+}
+
 int table_fetch(struct database *db, const struct table *t, const struct key *keys, size_t count,
                 struct table_reader **ret, struct error *e) {
         return start_reader(db, t, query_fetch(&db->sql, t, keys, count, e), table_cells(t), key_cell(t), ret, e);

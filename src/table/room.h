@@ -170,6 +170,7 @@ struct range {
 /* " WHERE …": the range, the table's own condition, and no NULL key. */
 int query_where(struct buffer *sql, const struct table *t, const struct range *range, struct error *e);
 int query_read(struct buffer *sql, const struct table *t, const struct range *range, uint64_t limit, struct error *e);
+int query_ranges(struct buffer *sql, const struct table *t, const struct table_range *ranges, size_t count, uint64_t limit);
 int query_fetch(struct buffer *sql, const struct table *t, const struct key *keys, size_t count, struct error *e);
 int query_count(struct buffer *sql, const struct table *t, const struct range *range, struct error *e);
 void query_bound(struct buffer *sql, const struct table *t, bool greatest);

@@ -67,6 +67,8 @@ static void config_defaults_are_those_of_the_design(void **state) {
         assert_true(c->replay_group_default);
         assert_true(c->replay_exactly_once);
         assert_true(c->replay_rate == 0);
+        assert_true(c->follow_interval_s == 1);
+        assert_int_equal(c->follow_settle_s, 60);
         assert_int_equal(c->stream_count, 3);
         for (size_t i = 0; i < 3; i++) {
                 assert_string_equal(c->streams[i].name, streams[i][0]);
@@ -91,6 +93,7 @@ static void config_reads_every_setting(void **state) {
                 "session_name = s1\n"
                 "[emulate]\nrate = 2.5e3\nposts = 1000000000000\nseed = 0\n"
                 "[replay]\ngroup = students\nexactly_once = OFF\nrate = .5\n"
+                "[follow]\ninterval = 0.25\nsettle = 3600\n"
                 "[stream pin]\ncolumns = index, title\nwhere = `index` < 10\npartitions = 3\nreplication_factor = 2\n"
                 "[stream  mine]\ntable = t\nkey = k\ntopic = other\npartitions = -1\n");
 
@@ -125,6 +128,8 @@ static void config_reads_every_setting(void **state) {
         assert_false(c->replay_group_default);
         assert_false(c->replay_exactly_once);
         assert_true(c->replay_rate == 0.5);
+        assert_true(c->follow_interval_s == 0.25);
+        assert_int_equal(c->follow_settle_s, 3600);
         assert_string_equal(c->streams[0].columns, "index, title");
         assert_string_equal(c->streams[0].where, "`index` < 10");
         assert_int_equal(c->streams[0].partitions, 3);
@@ -222,6 +227,7 @@ static void config_refuses_wrong_values_with_what_is_accepted(void **state) {
                        "FILE:2: [pinfeed] log_level must be error, warning, notice, info or debug, not 'loud'", NULL);
         assert_refused("[replay]\nexactly_once = maybe\n",
                        "FILE:2: [replay] exactly_once must be yes or no, not 'maybe'", NULL);
+        assert_refused("[follow]\ninterval = 0\n", "FILE:2: [follow] interval must be a number from 0.05 to 3600, not '0'", NULL);
         assert_refused("[stream x]\npartitions = 0\n",
                        "FILE:2: [stream x] partitions must be a whole number from 1 to 10000, or -1 for the cluster's default, "
                        "not '0'", NULL);

@@ -58,7 +58,7 @@ static void options_of_a_replay_arrive(void **state) {
 
 static void options_choose_every_job(void **state) {
         static const struct { const char *option; enum job job; } jobs[] = {
-                { "--replay", JOB_REPLAY }, { "--check", JOB_CHECK }, { "--create-topics", JOB_CREATE_TOPICS },
+                { "--replay", JOB_REPLAY }, { "--follow", JOB_FOLLOW }, { "--check", JOB_CHECK }, { "--create-topics", JOB_CREATE_TOPICS },
                 { "--token", JOB_TOKEN }, { "--version", JOB_VERSION }, { "-V", JOB_VERSION }, { "--help", JOB_HELP },
                 { "-h", JOB_HELP }, { "--show-settings", JOB_SHOW_SETTINGS },
         };
@@ -122,7 +122,8 @@ static void options_refuse_mistakes_and_echo_no_value(void **state) {
                 { "--to=S3CRET", "--check", "--to goes with --replay only", "" },
                 { "--restart", NULL, "--restart goes with --replay only", "" },
                 { "--dry-run", NULL, "--dry-run goes with --replay only", "" },
-                { "--streams=pin", NULL, "--streams goes with --replay only", "" },
+                { "--streams=pin", NULL, "--streams goes with --replay, --follow only", "" },
+                { "--follow", "--from=S3CRET", "--from goes with --replay only", "" },
                 { "--replay", "--from=", "--from needs a value", "Write --from=KEY." },
                 { "--replay", "--from", "--from needs a value", "Write --from=KEY." },
                 { "--config", "--replay", "--config needs a value", "Write --config=FILE." },

@@ -1,0 +1,246 @@
+"""--follow: new rows as they appear, each once, whatever the order in which their transactions commit."""
+
+import contextlib
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from rig.process import wait_until
+from rig.replay import OneTable, assert_same, cursor, records
+
+PROMISED = pytest.mark.promise("A replay is exactly once")
+
+
+class Follow(OneTable):
+    """A pinfeed that follows a stream `t`, of a table with AUTO_INCREMENT."""
+
+    def make(self, *inserts, ddl="k BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, v VARCHAR(100)", follow=(), **kwargs):
+        super().make(ddl, *inserts, **kwargs)
+        self.pinfeed.settings["follow"] = {"interval": 0.1, **dict(follow)}
+        return self
+
+    def start(self, *options):
+        self.pinfeed.start("--follow", "--streams=t", *options)
+        return self
+
+    def ready(self):
+        self.pinfeed.wait_for(r"follows t to ", 30)
+        return self
+
+    def insert(self, count=1, first=None):
+        values = f"SELECT seq, CONCAT('row ', seq) FROM seq_{first}_to_{first + count - 1}" if first else \
+                 f"SELECT NULL, CONCAT('row ', seq) FROM seq_1_to_{count}"
+        self.execute(f"INSERT INTO t {values}")
+
+    def rows(self):
+        """How many rows the cursor says were sent."""
+        found = cursor(self.kafka, self.pinfeed.group, self.topic, stable=False)
+        return found["main"]["rows"] if found else 0
+
+    def gaps(self):
+        """[(first, last)]: the keys that the cursor says are still looked for."""
+        found, last = [], 0
+        for text in filter(None, cursor(self.kafka, self.pinfeed.group, self.topic, False)["main"].get("gaps", "").split(",")):
+            first, _, more = text.partition("+")
+            found.append((last + int(first), last := last + int(first) + int(more or 0)))
+        return found
+
+    def missing(self, *keys):
+        return all(any(first <= key <= last for first, last in self.gaps()) for key in keys)
+
+    def wait_for_rows(self, rows, deadline_s=30):
+        self.pinfeed.wait_until(lambda: self.rows() >= rows, deadline_s, f"{rows} rows are sent")
+        assert self.rows() == rows
+        return self
+
+    def assert_once(self):
+        """Every row of the table is in the topic once, in any order."""
+        assert_same(sorted(records(self.kafka, self.topic)), sorted(self.expected()), "t")
+
+    def see_transactions(self):
+        user = self.mariadb.user
+        self.mariadb.execute(f"GRANT PROCESS ON *.* TO '{user}'@'%'", database=None)
+        return self
+
+    @contextlib.contextmanager
+    def transaction(self):
+        """A connection whose transaction is open."""
+        with self.mariadb.connect(database=self.database) as connection:
+            connection.begin()
+            yield connection.cursor()
+
+
+@pytest.fixture
+def follow(mariadb, kafka, pinfeeds, database):
+    yield Follow(mariadb, kafka, pinfeeds, database)
+    mariadb.execute(f"REVOKE PROCESS ON *.* FROM '{mariadb.user}'@'%'", database=None)
+
+
+# ---- new rows -------------------------------------------------------------------------------------------------------
+
+def test_rows_arrive_once_and_in_order_as_they_appear(follow):
+    follow.make("INSERT INTO t SELECT NULL, CONCAT('row ', seq) FROM seq_1_to_25000").start().ready()
+    follow.wait_for_rows(25000)
+    for i in range(20):
+        follow.insert(7)
+    follow.wait_for_rows(25140)
+    assert follow.pinfeed.stop() == 0
+    follow.assert_exact()
+
+
+def test_it_goes_on_where_a_replay_ended_and_a_replay_where_it_ended(follow):
+    follow.make("INSERT INTO t SELECT NULL, CONCAT('row ', seq) FROM seq_1_to_100")
+    assert follow.replay()["rows"] == 100
+    follow.insert(10)
+    follow.start().wait_for_rows(110)
+    assert "goes on after key 100" in follow.pinfeed.log
+    assert follow.pinfeed.stop() == 0
+    follow.insert(5)
+    assert follow.replay()["rows"] == 5
+    assert follow.replay()["rows"] == 0
+    follow.assert_exact()
+
+
+# ---- looks ----------------------------------------------------------------------------------------------------------
+
+def test_an_idle_look_is_one_query_and_no_transaction(follow):
+    follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b')", follow={"interval": 0.05, "settle": 1}).start().ready()
+    follow.wait_for_rows(2)
+
+    def counters():
+        with follow.mariadb.connect() as connection, connection.cursor() as c:
+            c.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_select', 'Com_begin', 'Com_commit')")
+            return {name: int(value) for name, value in c.fetchall()}
+
+    # What lies before the first row is no gap any more, and the first horizon is settled.
+    follow.pinfeed.wait_for(r"rows \(\+0, .*", 20)
+    wait_until(lambda: not follow.gaps(), 30, "nothing is missing")
+    end, group = follow.kafka.end_offset(follow.topic), follow.kafka.end_offset("__consumer_offsets")
+    before = counters()
+    time.sleep(1)                       # so that there are some looks; how many doesn't matter
+    after = counters()
+    grown = {name: after[name] - before[name] for name in before}
+    own = 1                             # the questions of this test: the first SHOW, and what it takes to connect
+    assert grown["Com_begin"] == grown["Com_commit"] == 0
+    assert grown["Com_select"] >= 2 and grown["Questions"] - grown["Com_select"] <= 5 * own, grown
+    assert follow.kafka.end_offset(follow.topic) == end
+    assert follow.pinfeed.stop() == 0
+
+
+# ---- rows that are late ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("sees", [False, True], ids=["settle", "transactions"])
+@PROMISED
+def test_a_row_whose_transaction_is_slow_is_not_passed_over(follow, sees):
+    follow.make(follow={"settle": 3600})
+    if sees:
+        follow.see_transactions()
+    follow.start().ready()
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t (v) VALUES ('slow')")
+        follow.insert(5)
+        follow.wait_for_rows(5)
+        assert follow.missing(1)
+        slow.execute("INSERT INTO t (v) VALUES ('slow, too')")
+        follow.insert(5)
+        follow.wait_for_rows(10)
+        slow.connection.commit()
+    follow.wait_for_rows(12)
+    if sees:                            # then nobody can come any more
+        wait_until(lambda: (follow.insert(), time.sleep(0.3), not follow.gaps())[-1], 30, "the gap is forgotten")
+    assert follow.pinfeed.stop() == 0
+    assert "2 came late" in follow.pinfeed.log
+    follow.assert_once()
+
+
+def test_a_key_that_was_rolled_back_is_looked_for_until_it_is_settled(follow):
+    follow.make("INSERT INTO t VALUES (1, 'a')", follow={"settle": 2}).start().wait_for_rows(1)
+    with follow.transaction() as rolled_back:
+        rolled_back.execute("INSERT INTO t (v) VALUES ('never')")
+        follow.insert()
+        follow.wait_for_rows(2)
+        rolled_back.connection.rollback()
+    assert follow.missing(2)
+    follow.pinfeed.wait_for(r"1 keys never used", 30)
+    follow.insert()
+    follow.wait_for_rows(3)
+    assert not follow.missing(2)
+    # Who gives it out again, against the order, is told that it came too late: some times `settle` after that.
+    follow.execute("INSERT INTO t VALUES (2, 'against the order')")
+    follow.pinfeed.wait_for(r"at least 1 rows with keys in .* appeared when nobody looked for them any more", 90)
+    assert follow.rows() == 3
+    assert follow.pinfeed.stop() == 0
+
+
+@PROMISED
+def test_what_is_missing_survives_a_restart(follow):
+    follow.make("INSERT INTO t VALUES (1, 'a')", follow={"settle": 3600}).start().wait_for_rows(1)
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t (v) VALUES ('slow'), ('slower'), ('slowest')")
+        follow.insert(2)
+        follow.wait_for_rows(3)
+        follow.pinfeed.kill()
+        assert follow.missing(2, 3, 4)
+        # A replay in between keeps it in mind, though it does not look.
+        follow.insert()
+        assert follow.replay()["rows"] == 1
+        assert follow.missing(2, 3, 4)
+        follow.start().ready()
+        slow.connection.commit()
+    follow.wait_for_rows(7)
+    assert follow.pinfeed.stop() == 0
+    follow.assert_once()
+
+
+EVERY_THIRD = "INSERT INTO t SELECT 3 * seq, 'x' FROM seq_{}_to_{}"
+
+
+@PROMISED
+def test_when_too_much_is_missing_what_lies_beyond_waits(follow):
+    follow.make(EVERY_THIRD.format(1, 1), follow={"settle": 5}).start().wait_for_rows(1)
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t VALUES (7000, 'slow')")
+        follow.execute(EVERY_THIRD.format(2, 3000))
+        follow.pinfeed.wait_for("more keys are missing than can be remembered; rows beyond key", 30)
+        waiting = follow.rows()
+        assert waiting < 2000
+        assert int(follow.keys()[-1]) < 7000
+        slow.connection.commit()
+    follow.wait_for_rows(3001)
+    assert follow.pinfeed.stop() == 0
+    follow.assert_once()
+
+
+@PROMISED
+def test_a_transaction_that_lasts_longer_than_settle_is_waited_for_where_it_is_seen(follow):
+    follow.make("INSERT INTO t VALUES (1, 'a')", follow={"settle": 1}).see_transactions().start().wait_for_rows(1)
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t (v) VALUES ('slow')")
+        follow.insert()
+        follow.wait_for_rows(2)
+        # Long after settle, and after others came and went.
+        for i in range(12):
+            follow.insert()
+            follow.wait_for_rows(3 + i)
+            time.sleep(0.4)
+        assert follow.missing(2)
+        slow.connection.commit()
+    follow.wait_for_rows(15)
+    assert follow.pinfeed.stop() == 0
+    follow.assert_once()
+
+
+def test_a_table_with_a_long_past_is_sent_whole(follow):
+    follow.make(EVERY_THIRD.format(1, 60000), follow={"settle": 2}).start()
+    follow.wait_for_rows(60000, 60)
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t (v) VALUES ('slow')")
+        follow.insert()
+        follow.wait_for_rows(60001)
+        slow.connection.commit()
+    follow.wait_for_rows(60002)
+    assert follow.pinfeed.stop() == 0
+    follow.assert_once()
