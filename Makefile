@@ -101,15 +101,19 @@ $(BUILD)/obj/src/config/finish.o: $(BUILD)/docdir
 
 # ---- systemd ----
 
-UNITS := pinfeed.service pinfeed-replay.service
+UNITS := pinfeed.service pinfeed-replay.service pinfeed-replay.timer pinfeed-follow.service
 
-# What both units have in common is in systemd/service.in. Always made anew: the directories may have changed.
+# What all services have in common is in systemd/service.in. Always made anew: the directories may have changed.
 # An older systemd would complain of a directive that it doesn't know whenever it reads the unit.
 OLDER_SYSTEMD = $(shell $(PKG_CONFIG) --atleast-version=254 libsystemd || echo yes)
 $(BUILD)/systemd/%.service: systemd/%.service.in systemd/service.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e '/^@service@$$/{r systemd/service.in' -e 'd' -e '}' $< | \
 	  sed $(if $(OLDER_SYSTEMD),-e '/^RestartMode=/d') -e 's|@bindir@|$(bindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' >$@
+
+$(BUILD)/systemd/%.timer: systemd/%.timer
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 .PHONY: FORCE
 FORCE:

@@ -164,6 +164,8 @@ static int conclude(struct replay *r, const struct options *o, struct error *e) 
 
         for (size_t i = 0; i < r->run.count; i++)
                 complete = complete && feed_result(r->run.feeds[i])->complete;
+        if (complete && !o->dry_run)
+                result_log_complete(&r->run, r->began_us);
         if (complete || o->dry_run || !service_stopped_by(r->run.session.service))
                 return 0;
         return result_stopped(&r->run, o, e);

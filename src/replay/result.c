@@ -98,6 +98,22 @@ void result_log(const struct feed_run *run) {
         }
 }
 
+/* The last line, and all that a night needs: `journalctl -u pinfeed-replay -g "replay complete"`. */
+void result_log_complete(const struct feed_run *run, uint64_t began_us) {
+        uint64_t rows = 0, missed = 0;
+        char number[32], passed_over[64] = "", count[32];
+
+        for (size_t i = 0; i < run->count; i++) {
+                rows += feed_progress(run->feeds[i])->committed;
+                missed += feed_result(run->feeds[i])->missed;
+        }
+        if (missed > 0)
+                snprintf(passed_over, sizeof passed_over, ", at least %s passed over", text_count(missed, count));
+        service_log(run->session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "replay complete: %s rows sent%s, %zu stream%s, "
+                    "%.1f s", text_count(rows, number), passed_over, run->count, run->count == 1 ? "" : "s",
+                    (double) (clock_monotonic_us() - began_us) / 1e6);
+}
+
 static void print_command(const struct options *o, struct buffer *out) {
         buffer_append_string(out, "pinfeed --replay");
         if (o->config_file_named)

@@ -3,6 +3,7 @@
 import pytest
 
 from rig import posts, sent
+from rig.follow import Follow
 from rig.notify import Notify
 from rig.replay import OneTable
 
@@ -56,3 +57,9 @@ def notify():
 @pytest.fixture
 def table(mariadb, kafka, pinfeeds, database):
     return OneTable(mariadb, kafka, pinfeeds, database)
+
+
+@pytest.fixture
+def follow(mariadb, kafka, pinfeeds, database):
+    yield Follow(mariadb, kafka, pinfeeds, database)
+    mariadb.execute(f"REVOKE PROCESS ON *.* FROM '{mariadb.user}'@'%'", database=None)

@@ -21,6 +21,8 @@ INSTALLED = {
     "usr/local/share/zsh/site-functions/_pinfeed": 0o644,
     "usr/local/lib/systemd/system/pinfeed.service": 0o644,
     "usr/local/lib/systemd/system/pinfeed-replay.service": 0o644,
+    "usr/local/lib/systemd/system/pinfeed-replay.timer": 0o644,
+    "usr/local/lib/systemd/system/pinfeed-follow.service": 0o644,
     "usr/local/lib/sysusers.d/pinfeed.conf": 0o644,
     "usr/local/lib/systemd/catalog/pinfeed.catalog": 0o644,
     "etc/pinfeed/pinfeed.conf": 0o644,

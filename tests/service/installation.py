@@ -46,11 +46,13 @@ class Installation:
         return self
 
     def __exit__(self, *unused):
-        for unit in ("pinfeed", "pinfeed-replay"):
+        self.machine.run("systemctl", "disable", "--now", "pinfeed-replay.timer")
+        for unit in ("pinfeed", "pinfeed-replay", "pinfeed-follow"):
             self.machine.run("systemctl", "stop", unit)
             self.machine.run("systemctl", "reset-failed", unit, check=False)
         self.machine.run("rm", "-rf", "/var/lib/pinfeed", "/run/systemd/system/pinfeed.service.d",
-                         "/run/systemd/system/pinfeed-replay.service.d")
+                         "/run/systemd/system/pinfeed-replay.service.d", "/run/systemd/system/pinfeed-follow.service.d",
+                         "/run/systemd/system/pinfeed-replay.timer.d")
         self.machine.run("systemctl", "daemon-reload")
 
     # ---- configuration ------------------------------------------------------------------------------------------------
@@ -92,7 +94,8 @@ class Installation:
 
     def journal(self, *matches):
         """Entries of pinfeed itself and of systemd about it since the test's begin."""
-        return self.machine.journal("--unit=pinfeed", "--unit=pinfeed-replay", *matches, since=self._since)
+        return self.machine.journal("--unit=pinfeed", "--unit=pinfeed-replay", "--unit=pinfeed-follow", *matches,
+                                    since=self._since)
 
     def messages(self, kind=None):
         """Entries that pinfeed logged; `kind`: only those with this MESSAGE_ID."""

@@ -6,14 +6,15 @@ import pytest
 
 import message_ids
 
-UNITS = ["pinfeed.service", "pinfeed-replay.service"]
+SERVICES = ["pinfeed.service", "pinfeed-replay.service", "pinfeed-follow.service"]
+UNITS = [*SERVICES, "pinfeed-replay.timer"]
 
 
 def test_units_are_understood(machine):
     assert machine.run("systemd-analyze", "verify", "--man=no", *UNITS) == ""
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", SERVICES)
 def test_units_are_shut_in_as_far_as_a_networked_service_can_be(machine, unit):
     verdict = machine.run("systemd-analyze", "security", unit).splitlines()[-1]
     level = float(re.search(rf"exposure level for {unit}: ([\d.]+)", verdict)[1])
