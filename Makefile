@@ -141,8 +141,8 @@ demo:                                       ## See: see it work: MariaDB -> pinf
 # ---- manual, sample configuration, installation ----
 
 GENERATED := $(BUILD)/pinfeed.conf.sample $(BUILD)/pinfeed.8 $(BUILD)/pinfeed.conf.5 $(BUILD)/completion.bash $(BUILD)/completion.zsh
-# Ready-made files for AWS and MSK Connect, as etc/iam and etc/msk-connect hold them.
-EXAMPLES := $(sort $(wildcard etc/iam/* etc/msk-connect/*))
+# Ready-made files for AWS, MSK Connect and Airflow, as etc holds them.
+EXAMPLES := $(sort $(wildcard etc/iam/* etc/msk-connect/* etc/airflow/*.py))
 CONFIG_FILE := $(DESTDIR)$(sysconfdir)/pinfeed/pinfeed.conf
 
 .PHONY: manual

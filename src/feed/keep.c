@@ -101,7 +101,7 @@ enum step keep_row(struct feed *f, const struct ahead_row *row, struct error *e)
         if (gaps_parse_key(row->key, row->key_length, &key) < 0) {
                 error_set(e, ERROR_REFUSED, "stream %s: key %.*s is too large to be followed", f->stream.config->name,
                           (int) row->key_length, row->key);
-                return STEP_FAILED;
+                return feed_save_sent(f);
         }
         k->taken++;
         switch (gaps_judge(&k->gaps, key)) {

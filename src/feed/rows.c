@@ -119,8 +119,7 @@ static enum producer_sent send(struct feed *f, const struct ahead_row *row, stru
         return r;
 }
 
-/* What was sent is whole, or can't be made so: the error stands in either case. */
-static enum step save_sent(struct feed *f) {
+enum step feed_save_sent(struct feed *f) {
         struct error ignored;
 
         if (f->batch.rows > 0 && !f->batch.inside)
@@ -138,7 +137,7 @@ enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct erro
                 break;
         case PRODUCER_TOO_LARGE:
                 refuse_large_row(f, row, e);
-                return save_sent(f);
+                return feed_save_sent(f);
         case PRODUCER_QUEUE_FULL:
         case PRODUCER_NOT_SENT:
                 return STEP_FAILED;
@@ -197,7 +196,7 @@ static enum step send_rows(struct feed *f, struct ahead *a, struct error *e) {
                         f->batch.inside = false;
                         return STEP_ON;
                 case AHEAD_FAILED:
-                        return save_sent(f);
+                        return feed_save_sent(f);
                 }
         }
         return r;
@@ -279,7 +278,7 @@ enum feed_end feed_rows(struct feed *f, struct error *e) {
                 if (r == STEP_ON && count_left(f, &left, e) < 0) {      /* what was sent is whole all the same */
                         bool stopped = e->class == ERROR_STOPPED && table_facts(f->stream.table)->key_unique;
 
-                        r = stopped ? STEP_STOPPED : save_sent(f);
+                        r = stopped ? STEP_STOPPED : feed_save_sent(f);
                 }
                 if (r == STEP_ON && left > 0 && f->batch.open)
                         r = feed_commit_step(f, false, e);

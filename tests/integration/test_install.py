@@ -65,9 +65,9 @@ def destdir(tmp_path):
 def test_everything_is_where_it_belongs(destdir):
     words = make("install", f"DESTDIR={destdir}")
     files = files_below(destdir)
-    examples = {f for f in files if f.startswith(("usr/local/share/doc/pinfeed/iam/", "usr/local/share/doc/pinfeed/msk-"))}
+    examples = {f for f in files if f.startswith("usr/local/share/doc/pinfeed/") and f.count("/") > 5}
     assert {f: files[f] for f in files.keys() - examples} == INSTALLED
-    assert len(examples) == len([p for d in ("iam", "msk-connect") for p in (ROOT / "etc" / d).glob("*")])
+    assert len(examples) == len([p for d in ("iam", "msk-connect", "airflow") for p in (ROOT / "etc" / d).glob("*.*")])
     assert (destdir / "etc/pinfeed").stat().st_mode & 0o777 == 0o755
     for wanted in ("/etc/pinfeed/pinfeed.conf", "/etc/pinfeed/mysql-password", "0600", "pinfeed --check"):
         assert wanted in words
@@ -119,8 +119,8 @@ def test_prefix_and_sysconfdir_are_honoured(destdir):
 def test_systemd_finds_no_fault_with_the_units(destdir):
     # The units name the program by its real path, so that systemd can look at it.
     make("install", "DESTDIR=/", f"prefix={destdir}/usr", f"sysconfdir={destdir}/etc")
-    units = sorted((destdir / "usr/lib/systemd/system").glob("*.service"))
-    assert len(units) == 2
+    units = sorted((destdir / "usr/lib/systemd/system").glob("pinfeed*"))
+    assert len(units) == 4
     answer = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=60, check=False
     )
