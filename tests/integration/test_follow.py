@@ -37,26 +37,29 @@ def test_it_goes_on_where_a_replay_ended_and_a_replay_where_it_ended(follow):
 # ---- looks ----------------------------------------------------------------------------------------------------------
 
 def test_an_idle_look_is_one_query_and_no_transaction(follow):
-    follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b')", follow={"interval": 0.05, "settle": 1}).start().ready()
-    follow.wait_for_rows(2)
+    follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b')", follow={"interval": 0.05, "settle": 3600})
+    follow.see_transactions().start().wait_for_rows(2)
+    # When what lies before the first row is no gap any more, and the first horizon is settled.
+    wait_until(lambda: (follow.insert(), time.sleep(0.3), not follow.gaps())[-1], 30, "nothing is missing")
+    follow.wait_for_rows(follow.execute("SELECT COUNT(*) FROM t")[0][0])
+    ends = [follow.kafka.end_offset(topic) for topic in (follow.topic, "__consumer_offsets")]
 
-    def counters():
-        with follow.mariadb.connect() as connection, connection.cursor() as c:
-            c.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_select', 'Com_begin', 'Com_commit')")
-            return {name: int(value) for name, value in c.fetchall()}
+    def log(on):
+        follow.mariadb.execute(f"SET GLOBAL log_output = 'TABLE', GLOBAL general_log = {on}")
 
-    # What lies before the first row is no gap any more, and the first horizon is settled.
-    follow.pinfeed.wait_for(r"rows \(\+0, .*", 20)
-    wait_until(lambda: not follow.gaps(), 30, "nothing is missing")
-    end, group = follow.kafka.end_offset(follow.topic), follow.kafka.end_offset("__consumer_offsets")
-    before = counters()
-    time.sleep(1)                       # so that there are some looks; how many doesn't matter
-    after = counters()
-    grown = {name: after[name] - before[name] for name in before}
-    own = 1                             # the questions of this test: the first SHOW, and what it takes to connect
-    assert grown["Com_begin"] == grown["Com_commit"] == 0
-    assert grown["Com_select"] >= 2 and grown["Questions"] - grown["Com_select"] <= 5 * own, grown
-    assert follow.kafka.end_offset(follow.topic) == end
+    def questions():
+        return [str(text) for (text,) in follow.mariadb.execute(
+            f"SELECT argument FROM mysql.general_log WHERE user_host LIKE '{follow.mariadb.user}[%'")]
+    log(1)
+    try:
+        wait_until(lambda: len(questions()) >= 10, 30, "it looks")
+    finally:
+        log(0)
+    looks = questions()
+    follow.mariadb.execute("TRUNCATE mysql.general_log")
+    last = follow.execute("SELECT MAX(k) FROM t")[0][0]
+    assert set(looks) == {looks[0]} and f"WHERE (`k`>={last + 1}) ORDER BY `k` LIMIT " in looks[0], looks
+    assert [follow.kafka.end_offset(topic) for topic in (follow.topic, "__consumer_offsets")] == ends
     assert follow.pinfeed.stop() == 0
 
 
