@@ -96,6 +96,8 @@ static const char *const defaults[][2] = {
         { "request.required.acks", "all" },
         { "partitioner", "murmur2_random" },
         { "socket.keepalive.enable", "true" },
+        /* Under TLS a request waited 40 ms for the acknowledgement of the packet before it. */
+        { "socket.nagle.disable", "true" },
         /* A frozen broker is noticed after this long. */
         { "socket.timeout.ms", "20000" },
         /* MSK limits new connections (4/s on the smallest brokers). */
