@@ -214,20 +214,22 @@ static struct keys keys_of(struct database *db, const struct table *t, const str
         struct error e;
         struct row row;
         struct key key;
+        const char *at;
         int n;
 
         if (table_read(db, t, after, from_inclusive, to, 0, &r, &e) < 0)
                 fail_msg("%s", e.what);
         while ((n = table_next(r, &row, &key, &e)) == 0) {
                 assert_true(keys.count < 32);
-                keys.key[keys.count++] = (struct key) { (char *) NULL + b.length, key.length };
+                keys.key[keys.count++].length = key.length;
                 buffer_append(&b, key.data, key.length);
         }
         assert_int_equal(n, 1);
         assert_true(table_reader_close(r));
         keys.text = mem_copy_bytes(b.data, b.length);
-        for (size_t i = 0; i < keys.count; i++)
-                keys.key[i].data = keys.text + (keys.key[i].data - (char *) NULL);
+        at = keys.text;
+        for (size_t i = 0; i < keys.count; at += keys.key[i++].length)
+                keys.key[i].data = at;
         buffer_free(&b);
         return keys;
 }

@@ -12,7 +12,8 @@ check-newest: programs deps                 ## By hand: build and test with the 
 NEWEST_PROGRAMS := $(addprefix $(NEWEST)/outside/,pinfeed tools/sign)
 $(NEWEST)/outside/%: FORCE
 	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexec %s %s "$$@"\n' $(abspath scripts)/newest-run $(abspath $(NEWEST))/$* >$@ && chmod 755 $@
+	@printf '#!/bin/sh\nPINFEED_DEPS=%s exec %s %s "$$@"\n' $(abspath $(DEPS)) $(abspath scripts)/newest-run $(abspath $(NEWEST))/$* >$@
+	@chmod 755 $@
 
 NEWEST_MAKE := scripts/newest-run $(MAKE) --no-print-directory WERROR=1 BUILD=$(NEWEST)
 
