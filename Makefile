@@ -25,10 +25,12 @@ ifeq ($(origin CCACHE),undefined)
 CCACHE := $(if $(filter ccache,$(CC)),,$(shell command -v ccache))
 endif
 
-# What scripts/install-deps fetched for the tests, or built where there is no package of it.
+# What scripts/install-deps fetched for the tests, or built where there is no package of it. ThreadSanitizer wants to
+# have compiled all that threads share: `make tsan-librdkafka`.
 DEPS := $(or $(PINFEED_DEPS),.deps)
-ifneq ($(wildcard $(DEPS)/librdkafka/lib/pkgconfig),)
-PKG_CONFIG := PKG_CONFIG_PATH=$(abspath $(DEPS))/librdkafka/lib/pkgconfig:$$PKG_CONFIG_PATH pkg-config
+LIBRDKAFKA := $(abspath $(DEPS))/librdkafka$(if $(filter thread,$(SANITIZE)),-tsan)
+ifneq ($(wildcard $(LIBRDKAFKA)/lib/pkgconfig),)
+PKG_CONFIG := PKG_CONFIG_PATH=$(LIBRDKAFKA)/lib/pkgconfig:$$PKG_CONFIG_PATH pkg-config
 endif
 
 # Debian and Oracle have it by this name, Fedora by the other.
@@ -46,7 +48,7 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointe
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) \
              $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE -pthread \
              -D_GNU_SOURCE -DPINFEED_VERSION='"$(VERSION)"' -Iinclude -Isrc $(LIB_CFLAGS)
-# ThreadSanitizer can't see into librdkafka's threads without this.
+# What ThreadSanitizer doesn't know by itself, for librdkafka too.
 C11_THREADS := $(if $(filter thread,$(SANITIZE)),$(BUILD)/obj/tests/tools/c11_threads.o)
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/tsan.supp
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) $(if $(C11_THREADS),-rdynamic) -pie -Wl,-z,relro,-z,now -pthread
@@ -57,6 +59,9 @@ MISSING := $(foreach l,$(LIBRARIES),$(shell $(PKG_CONFIG) --exists $(firstword $
 ifneq ($(strip $(MISSING)),)
 $(foreach l,$(MISSING),$(info missing library: $(firstword $(subst :, ,$(l))); on Debian: apt-get install $(lastword $(subst :, ,$(l)))))
 $(error libraries are missing (see above); scripts/install-deps installs them all)
+endif
+ifeq ($(filter thread,$(SANITIZE))$(wildcard $(LIBRDKAFKA)),thread)
+$(error an instrumented librdkafka is missing: make tsan-librdkafka)
 endif
 # What other people's headers are warned of is no concern of ours.
 LIB_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))

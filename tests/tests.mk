@@ -32,10 +32,18 @@ SELF = $(MAKE) --no-print-directory WERROR=1
 ASAN = $(SELF) BUILD=$(BUILD)/asan SANITIZE=address,undefined
 TSAN = $(SELF) BUILD=$(BUILD)/tsan SANITIZE=thread
 
+# From the sources that make release links in.
+.PHONY: tsan-librdkafka
+tsan-librdkafka: $(DEPS)/librdkafka-tsan
+$(DEPS)/librdkafka-tsan:
+	$(Q)scripts/release/fetch $(abspath $(DEPS))/release librdkafka
+	$(Q)scripts/build-librdkafka librdkafka.so.1 $(DEPS)/release/librdkafka_*.orig.tar.gz $(abspath $@) \
+	  --CFLAGS='-fsanitize=thread -fno-omit-frame-pointer -O1 -g' --LDFLAGS=-fsanitize=thread
+
 .PHONY: asan-programs tsan-programs fuzz-programs
 asan-programs:
 	+@$(ASAN) programs
-tsan-programs:
+tsan-programs: tsan-librdkafka
 	+@$(TSAN) programs
 fuzz-programs:
 	+@$(FUZZ) fuzzers
