@@ -38,9 +38,16 @@ def pytest_runtest_setup(item):
         pytest.skip("a sanitizer's own memory would count")
 
 
+# Files with tests that take long, longest ones first.
+LONG = ("test_mysql", "test_replay_kill", "test_refresh", "test_replay_faults", "test_replay_steps", "test_demo",
+        "test_emulate_faults", "test_replay_late", "test_replay_cursor", "test_emulate_large", "test_credentials", "test_replay.py")
+
+
 def pytest_collection_modifyitems(items):
-    """What takes longest begins first."""
-    items.sort(key=lambda item: not item.fspath.basename.startswith(("test_refresh", "test_replay_kill", "test_mysql")))
+    """What takes long begins first: short ones fill what is left at the end."""
+    def rank(item):
+        return next((i for i, begin in enumerate(LONG) if item.fspath.basename.startswith(begin)), len(LONG))
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ deps:
 check: deps                                 ## Tests: all of this group, side by side, in under five minutes
 	+@$(SELF) -j$(CORES) programs asan-programs fuzz-programs
 	+@$(SIDE_BY_SIDE) -j 2 '$(SELF) integration' '$(SELF) unit' '$(ASAN) unit' '$(ASAN) db-tests' '$(SELF) fuzz-short' \
-	  scripts/check-layers
+	  scripts/check-layers scripts/check-promises
 
 .PHONY: unit
 unit: $(UNIT_TESTS)                         ## Tests: rooms by themselves
@@ -77,9 +77,11 @@ db-tests: $(DB_TESTS)                       ## Tests: the table room, on a priva
 integration: $(BUILD)/pinfeed $(SIGN) manual deps ## Tests: pinfeed with a real MariaDB and a real Kafka
 	$(Q)$(INTEGRATION) -m 'not long and not soak and not brokers' $(PYTEST_ARGS)
 
-.PHONY: check-layers
+.PHONY: check-layers check-promises
 check-layers:                               ## Tests: each room includes only rooms below it
 	$(Q)scripts/check-layers
+check-promises:                             ## Tests: each of README's promises has tests
+	$(Q)scripts/check-promises
 
 # ---- what CI runs too ----
 
