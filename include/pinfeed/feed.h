@@ -38,7 +38,8 @@ struct feed_run {
 /* What a feed shows to the main thread. */
 struct feed_progress {
         _Atomic uint64_t total;                 /* rows of this run that are to be sent; UINT64_MAX: not known yet */
-        _Atomic uint64_t sent, committed;       /* of this run, over all attempts */
+        _Atomic uint64_t before;                /* rows that earlier processes sent, if it goes on where one was stopped */
+        _Atomic uint64_t sent, committed;       /* by this process, over all attempts */
         _Atomic uint64_t bytes;                 /* committed */
         _Atomic uint64_t transactions;
         _Atomic uint64_t caught_up_us;          /* when it follows: the last look (monotonic) after which nothing was left; */

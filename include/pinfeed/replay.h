@@ -6,7 +6,8 @@
 
 #include "session.h"
 
-/* Replays the streams that `options` name. One JSON object to `out`: what was sent, or, with --dry-run, what would be.
+/* Replays the streams that `options` name. To `out`: what was sent, or, with --dry-run, what would be; as one
+ * JSON object, or as a table if that is a terminal and --json is not given.
  * 0, or -1 with the error that ends the program. Main thread. */
 int replay_run(const struct config *config, const struct options *options, struct service *service, FILE *out,
                struct error *e);

@@ -149,6 +149,8 @@ enum service_answer service_ask(const char *path, struct buffer *out, struct err
 
 /* Whether stderr is a terminal on which lines may be rewritten (progress bars). */
 bool service_on_terminal(const struct service *s);
+/* How long a line of service_progress may be now. */
+unsigned service_columns(const struct service *s);
 /* Draws `lines` (separated by \n, "" for none) as the block at the bottom of the terminal, replacing the former block
  * at most ten times a second; log lines go above it, and the end of service_run takes it away. A line is cut at the
  * terminal's width, counting each character as one column. Does nothing when stderr isn't a terminal. Any thread. */

@@ -176,6 +176,8 @@ static int find_place(struct feed *f, struct error *e) {
         wanted.restart = f->run->restart ? f->run->restart_name : NULL;
         if (place_settle(&f->place, &wanted, e) < 0)
                 return -1;
+        if (!f->place.claimed)
+                f->progress.before = f->place.at->done ? 0 : f->place.rows_before;
         settle_doubt(f);
         return 0;
 }

@@ -69,16 +69,82 @@ static json_t *run_result(const struct feed_run *run, uint64_t began_us) {
                          "seconds", (double) (clock_monotonic_us() - began_us) / 1e6);
 }
 
-int result_print(const struct feed_run *run, uint64_t began_us, FILE *out, struct error *e) {
+static bool print_json(const struct feed_run *run, uint64_t began_us, FILE *out) {
         json_t *object = run->dry_run ? run_plan(run) : run_result(run, began_us);
-        bool written = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 && fputc('\n', out) != EOF
-                       && fflush(out) == 0;
-        int cause = errno;
+        bool written = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 && fputc('\n', out) != EOF;
 
         json_decref(object);
-        if (written)
-                return 0;
-        return error_set(e, ERROR_FAILED, "the result could not be written to standard output: %s", strerror(cause));
+        return written;
+}
+
+/* ---- a table ---- */
+
+static uint64_t per_s(uint64_t rows, double seconds) {
+        return seconds > 0 ? (uint64_t) ((double) rows / seconds + 0.5) : 0;
+}
+
+static void print_row(FILE *out, const char *name, uint64_t rows, uint64_t bytes, double seconds) {
+        char words[3][32];
+
+        fprintf(out, "%-6s %11s %9s %6.1f s %9s", name, text_count(rows, words[0]), text_bytes(bytes, words[1]), seconds,
+                text_count(per_s(rows, seconds), words[2]));
+}
+
+static void print_sent(const struct feed *f, FILE *out) {
+        const struct feed_progress *p = feed_progress(f);
+        const struct feed_result *r = feed_result(f);
+        const char *end = r->complete ? "complete" : "not complete";
+
+        print_row(out, feed_stream(f)->name, p->committed, p->bytes, (double) (r->ended_us - r->began_us) / 1e6);
+        if (p->committed == 0 || !r->has_first || !r->has_last)
+                fprintf(out, "  %s\n", end);
+        else
+                fprintf(out, "  %s: keys %.*s to %.*s\n", end, (int) r->first.length, r->first.data, (int) r->last.length,
+                        r->last.data);
+}
+
+static void print_planned(const struct feed *f, FILE *out) {
+        const struct feed_result *r = feed_result(f);
+        char rows[32];
+
+        fprintf(out, "%-6s %11s rows, ", feed_stream(f)->name, text_count(feed_progress(f)->total, rows));
+        if (r->has_resumed_from)
+                fprintf(out, "after key %.*s", (int) r->resumed_from.length, r->resumed_from.data);
+        else
+                fputs("from the first one", out);
+        if (r->has_to)
+                fprintf(out, " to key %.*s", (int) r->to.length, r->to.data);
+        fputc('\n', out);
+}
+
+/* Of the streams of which it is known what there is to send; an error that came before says why it isn't. */
+static bool print_table(const struct feed_run *run, uint64_t began_us, FILE *out) {
+        uint64_t rows = 0, bytes = 0;
+        size_t known = 0;
+
+        for (size_t i = 0; i < run->count; i++) {
+                const struct feed_progress *p = feed_progress(run->feeds[i]);
+
+                if (p->total == UINT64_MAX)
+                        continue;
+                if (known++ == 0 && !run->dry_run)
+                        fprintf(out, "%-6s %11s %9s %8s %9s\n", "stream", "rows", "bytes", "time", "rows/s");
+                (run->dry_run ? print_planned : print_sent)(run->feeds[i], out);
+                rows += p->committed;
+                bytes += p->bytes;
+        }
+        if (known > 1 && !run->dry_run) {
+                print_row(out, "total", rows, bytes, (double) (clock_monotonic_us() - began_us) / 1e6);
+                fputc('\n', out);
+        }
+        return !ferror(out);
+}
+
+int result_print(const struct feed_run *run, uint64_t began_us, bool table, FILE *out, struct error *e) {
+        bool written = (table ? print_table : print_json)(run, began_us, out) && fflush(out) == 0;
+
+        return written ? 0 : error_set(e, ERROR_FAILED, "the result could not be written to standard output: %s",
+                                       strerror(errno));
 }
 
 /* ---- words ---- */
@@ -90,11 +156,15 @@ void result_log(const struct feed_run *run) {
                 const struct service_field field = { "PINFEED_TOPIC", feed_stream(run->feeds[i])->topic };
                 uint64_t rows = p->committed, transactions = p->transactions;
                 double seconds = (double) (r->ended_us - r->began_us) / 1e6;
+                char counts[3][32];
 
+                if (p->total == UINT64_MAX)
+                        continue;
                 service_log(run->session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
-                            "%s: %s, %" PRIu64 " rows sent in %.1f s (%.0f/s), %" PRIu64 " transaction%s", field.value,
-                            r->complete ? "complete" : "stopped before the end", rows, seconds,
-                            seconds > 0 ? (double) rows / seconds : 0, transactions, transactions == 1 ? "" : "s");
+                            "%s: %s, %s row%s sent in %.1f s (%s/s), %s transaction%s", field.value,
+                            r->complete ? "complete" : "stopped before the end", text_count(rows, counts[0]),
+                            rows == 1 ? "" : "s", seconds, text_count(per_s(rows, seconds), counts[1]),
+                            text_count(transactions, counts[2]), transactions == 1 ? "" : "s");
         }
 }
 

@@ -143,6 +143,10 @@ bool service_on_terminal(const struct service *s) {
         return s->terminal.present;
 }
 
+unsigned service_columns(const struct service *s) {
+        return s->terminal.present ? terminal_size().ws_col - 1u : 79;
+}
+
 void service_progress(struct service *s, const char *lines) {
         struct terminal *t = &s->terminal;
 

@@ -7,11 +7,13 @@ import pty
 import re
 import select
 import signal
+import subprocess
+import termios
 import time
 
 import pytest
 
-from rig import wait_until
+from rig import paths, wait_until
 from rig.encoder import rows_as_json
 from rig.replay import (NUMBERS, STREAMS, assert_exact, assert_same, create_topics, cursor, expected_rows, forget,
                         load_posts, records, refused, result)
@@ -536,19 +538,16 @@ def test_what_it_says_without_a_terminal(posts):
     assert ESCAPE not in posts.log and "\r" not in posts.log
     assert json.loads(posts.stdout)["complete"]
     topic = re.escape(posts.topic("pin"))
-    assert re.search(rf"{topic}: \d+ of 3000 rows committed", posts.log)
-    assert re.search(rf"{topic}: complete, 3000 rows sent in ", posts.log)
+    assert re.search(rf"{topic}: [\d,]+ of 3,000 rows committed", posts.log)
+    assert re.search(rf"{topic}: complete, 3,000 rows sent in ", posts.log)
 
 
-def run_on_terminal(pinfeed, *options, deadline_s=60):
-    """stderr is a terminal; returns what it showed."""
-    import subprocess
-
-    from rig import paths
+def run_on_terminal(pinfeed, *options, columns=80, stdout=None, deadline_s=60):
+    """stderr is a terminal, and stdout, too, unless it is given; returns what it showed."""
     ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (24, columns))
     process = subprocess.Popen([paths.binary(), f"--config={pinfeed.write_config()}", *options], stderr=its,
-                               stdin=subprocess.DEVNULL, stdout=open(pinfeed.directory / "tty.out", "wb"),
-                               env={**pinfeed.env, "TERM": "xterm"})
+                               stdin=subprocess.DEVNULL, stdout=stdout or its, env={**pinfeed.env, "TERM": "xterm"})
     os.close(its)
     shown, end = b"", time.monotonic() + deadline_s
     try:
@@ -562,13 +561,57 @@ def run_on_terminal(pinfeed, *options, deadline_s=60):
     finally:
         process.kill()
         os.close(ours)
-    return shown.decode()
+    return shown.decode().replace("\r", "")
 
 
-def test_a_terminal_shows_a_bar_for_each_stream(posts):
-    shown = run_on_terminal(posts, "--replay", "--set=replay.rate=4000", "--set=replay.commit_rows=200")
-    assert ESCAPE in shown
+def drawn(shown):
+    """The blocks of progress that were drawn, each as its lines."""
+    blocks = re.findall(r"((?:^(?:pin|geo|user|total) .*\n?)+)", re.sub(r"\x1b\[[0-9]*[AJ]", "\n", shown), re.M)
+    return [block.splitlines() for block in blocks]
+
+
+SLOWLY = ("--replay", "--set=replay.rate=3000", "--set=replay.commit_rows=200")
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_terminal_shows_each_stream_and_all_of_them(posts, columns):
+    with open(posts.directory / "tty.out", "wb") as out:
+        blocks = drawn(run_on_terminal(posts, *SLOWLY, columns=columns, stdout=out))
+    assert max(len(line) for lines in blocks for line in lines) < columns
+    assert any(len(lines) == len(STREAMS) + 1 for lines in blocks), blocks
+    for name in (*STREAMS, "total"):
+        bar = r" \[#+=*\.+\]" if columns == 80 and name != "total" else ""
+        numbers = r" +\d+ %  [\d,]+ of [39],000, [\d,]+/s, \d+ s left" if columns == 80 else r" +\d+% [\d,]+/[39],000 [\d,]+/s \d+ s"
+        assert any(re.match(rf"{name} *{bar}{numbers}", line) for lines in blocks for line in lines), (name, blocks)
+    assert columns < 80 or any(re.match(r"total .*, [\d,]+ committed", line) for lines in blocks for line in lines), blocks
+
+
+def test_a_resumed_run_continues_its_bar(posts, kafka):
+    posts.start(*SLOWLY)
+    posts.wait_until(lambda: (found := cursor(kafka, posts.group, posts.topic("pin"), False)) and found["main"]["rows"] > 600,
+                     30, "rows")
+    assert posts.stop() == 128 + signal.SIGTERM
+    before = result(posts)["streams"]["pin"]["rows"]
+    blocks = drawn(run_on_terminal(posts, *SLOWLY))
+    seen = [int(m[1].replace(",", "")) for lines in blocks for line in lines if (m := re.match(r"pin .* ([\d,]+) of 3,000", line))]
+    assert seen and before <= seen[0] and seen == sorted(seen)
+
+
+def test_on_a_terminal_the_result_is_a_table_unless_json_is_asked_for(posts):
+    plan = run_on_terminal(posts, "--replay", "--dry-run")
+    assert re.search(r"^pin +3,000 rows, from the first one to key 2999$", plan, re.M) and "{" not in plan
+    shown = run_on_terminal(posts, "--replay")
     for stream in STREAMS:
-        assert re.search(rf"{stream} +\[#+\.+\] \d+ of 3000 rows, \d+/s", shown), shown
-    assert re.search(r"\d+ s left", shown)
+        assert re.search(rf"^{stream} +3,000 +[\d.]+ [kM]B +[\d.]+ s +[\d,]+  complete: keys 0 to 2999$", shown, re.M), shown
+    assert re.search(r"^total +9,000 ", shown, re.M) and "{" not in shown and "rows sent in" not in shown
+    again = run_on_terminal(posts, "--replay", "--json")
+    assert json.loads(again[again.index("{"):])["totals"]["rows"] == 0
+    with open(posts.directory / "tty.out", "wb") as out:
+        assert "rows sent in" in run_on_terminal(posts, "--replay", stdout=out)
     assert json.loads((posts.directory / "tty.out").read_text())["complete"]
+
+
+def test_a_replay_that_never_began_says_the_error_alone(posts):
+    posts.settings["stream pin"] = {"table": "no_such_table"}
+    posts.run("--replay").expect_exit(78)
+    assert "rows sent" not in posts.log and "no_such_table" in posts.log
