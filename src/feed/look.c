@@ -203,11 +203,12 @@ static void say_begin(struct feed *f) {
 static void say_resume(struct feed *f) {
         const struct cursor_run *at = f->place.at;
         _cleanup_buffer_ struct buffer where = {};
+        char rows[32];
 
         cursor_print_key(&(struct key) { at->last.data, at->last.length }, &f->result.resumed_from);
         f->result.has_resumed_from = true;
-        buffer_printf(&where, "goes on after key %s (%llu rows were sent before)", buffer_string(&f->result.resumed_from),
-                      (unsigned long long) at->rows);
+        buffer_printf(&where, "goes on after key %s (%s rows were sent before)", buffer_string(&f->result.resumed_from),
+                      text_count(at->rows, rows));
         say_start(f, buffer_string(&where));
 }
 

@@ -85,7 +85,12 @@ static int work(struct worker *w, void *arg, struct error *e) {
         if (k->count[RESULT_FAILED] > 0)        /* they are on stdout; whoever reads both streams need not read them twice */
                 return error_set(e, k->first, "%zu of %zu checks failed", k->count[RESULT_FAILED],
                                  json_array_size(k->findings));
-        return check_stopping(k) ? error_stopped(e) : 0;
+        if (check_stopping(k))
+                return error_stopped(e);
+        if (!k->json)
+                service_log(k->session.service, SERVICE_INFO, MESSAGE_NOTE, NULL, 0, "nothing failed: %zu ok, %zu warn, %zu not "
+                            "tried", k->count[RESULT_OK], k->count[RESULT_WARN], k->count[RESULT_NOT_TRIED]);
+        return 0;
 }
 
 static void check_free(struct check *k) {

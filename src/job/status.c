@@ -183,6 +183,7 @@ static int look(struct status *s, struct error *e) {
 
         for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++)
                 look_for(s, daemons[i].job, daemons[i].start);
+        json_object_set(s->found, "replay", s->replays);
         if (service_run(service, &job, e) < 0)
                 return -1;
         if (service_stopped_by(service))
@@ -201,7 +202,6 @@ int job_status(const struct config *config, struct service *service, bool json, 
         s->out = out;
         s->found = json_object();
         s->replays = json_object();
-        json_object_set(s->found, "replay", s->replays);
         connection_init(&s->connection, &s->session, NULL);
         if (r == 0)
                 r = look(s, e);

@@ -97,7 +97,7 @@ static void print_sent(const struct feed *f, FILE *out) {
 
         print_row(out, feed_stream(f)->name, p->committed, p->bytes, (double) (r->ended_us - r->began_us) / 1e6);
         if (p->committed == 0 || !r->has_first || !r->has_last)
-                fprintf(out, "  %s\n", end);
+                fprintf(out, "  %s%s\n", end, r->complete ? ": nothing to send" : "");
         else
                 fprintf(out, "  %s: keys %.*s to %.*s\n", end, (int) r->first.length, r->first.data, (int) r->last.length,
                         r->last.data);

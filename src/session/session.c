@@ -10,8 +10,9 @@
 
 static void aws_log(void *arg, int severity, const char *line) {
         struct session *s = arg;
+        bool brief = s->patience_ms == LIMIT_BRIEF_MS;          /* says by itself what it found, or isn't about that */
 
-        service_log(s->service, (enum service_severity) severity,
+        service_log(s->service, brief && severity > SERVICE_WARNING ? SERVICE_DEBUG : (enum service_severity) severity,
                     severity <= SERVICE_WARNING ? MESSAGE_TOKEN_FAILING : MESSAGE_TOKEN, NULL, 0, "%s", line);
 }
 

@@ -50,6 +50,7 @@ def test_every_step_has_a_finding_with_an_id(ready):
     assert {f["id"] for f in findings} == IDS
     assert not [f for f in findings if f["result"] != "ok" and f["id"] != "clock"], findings
     ready.run("--check").expect_exit(0)
+    assert re.fullmatch(r"pinfeed: nothing failed: \d+ ok, [01] warn, [01] not tried\n", ready.log)
     assert "90 keys are in all three tables" in ready.stdout
     assert "min.insync.replicas 1, retention 7 days, cleanup.policy delete" in ready.stdout
 
