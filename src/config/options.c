@@ -39,7 +39,7 @@ const struct option options_table[OPTIONS] = {
         { "restart", 0, NULL, OPTION_FLAG, 0, WITH(JOB_REPLAY), offsetof(struct options, restart),
           "Replay from the beginning, forgetting how far the last replay came." },
         { "dry-run", 0, NULL, OPTION_FLAG, 0, WITH(JOB_REPLAY), offsetof(struct options, dry_run),
-          "Print what a replay would send, as JSON, and send nothing." },
+          "Print what a replay would send, and send nothing." },
         { "raw", 0, NULL, OPTION_FLAG, 0, WITH(JOB_TOKEN), offsetof(struct options, raw),
           "Print the token alone, without JSON around it." },
 };

@@ -42,7 +42,7 @@ static json_t *describe(const struct aws_status *s, const char *token) {
         return json_pack("{s:s, s:o, s:I, s:s, s:s, s:{s:s, s:s, s:o}}",
                          "token", token,
                          "expires_at", utc(s->token_expires_ms / 1000),
-                         "lifetime_ms", (json_int_t) s->token_expires_ms,
+                         "expires_at_ms", (json_int_t) s->token_expires_ms,
                          "region", s->region,
                          "region_source", s->region_source,
                          "credentials",

@@ -35,7 +35,7 @@ static json_t *print_plan(const struct feed *f) {
 
         return json_pack("{s:s, s:I, s:o, s:o}", "topic", feed_stream(f)->topic,
                          "rows", (json_int_t) (total == UINT64_MAX ? 0 : total),
-                         "resume_from", text_or_null(r->has_resumed_from, &r->resumed_from),
+                         "resumed_from", text_or_null(r->has_resumed_from, &r->resumed_from),
                          "to", text_or_null(r->has_to, &r->to));
 }
 

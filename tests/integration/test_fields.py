@@ -55,3 +55,30 @@ def test_status(mariadb, kafka, pinfeeds, database):
     answers.append(ask(f"--set=kafka.bootstrap.servers=127.0.0.1:{free_port()}"))
     pinfeed.thaw()
     compare("pinfeed --status --json", answers, {"replay": "STREAM"})
+
+
+def test_check_and_wrong_settings(mariadb, kafka, pinfeeds):
+    pinfeed = pinfeeds(mariadb, kafka)
+    answers = [pinfeed.run("--check", "--json").stdout, pinfeed.run("--check", "--json", "--set=emulate.rate=fast").stdout]
+    assert pinfeed.run("--replay", "--json", "--set=emulate.rate=fast").stdout == answers[1]
+    compare("pinfeed --check --json", answers)
+    compare("pinfeed --check --json", answers[1:])
+
+
+def test_replay(mariadb, kafka, pinfeeds, database):
+    load_posts(mariadb, database, 10)
+    pinfeed = pinfeeds(mariadb, kafka, database=database)
+    create_topics(kafka, pinfeed)
+    streams = {"streams": "STREAM"}
+    plan = pinfeed.run("--replay", "--dry-run").expect_exit(0).stdout
+    done = json.loads(pinfeed.run("--replay").expect_exit(0).stdout)
+    done["streams"]["pin"]["in_doubt"] = 1              # test_replay_faults shows that there may be some
+    compare("pinfeed --replay --dry-run --json", [plan], streams)
+    compare("pinfeed --replay --json", [json.dumps(done)], streams)
+
+
+def test_settings_and_token(pinfeeds):
+    pinfeed = pinfeeds(settings={"kafka": {"bootstrap.servers": "b-1.a.b.c2.kafka.eu-west-3.amazonaws.com:9098"}})
+    pinfeed.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="secret")
+    compare("pinfeed --show-settings --json", [pinfeed.run("--show-settings", "--json").expect_exit(0).stdout])
+    compare("pinfeed --token", [pinfeed.run("--token").expect_exit(0).stdout])

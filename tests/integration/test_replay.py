@@ -216,14 +216,14 @@ def test_dry_run_says_what_would_be_sent_and_changes_nothing(table):
                 sorted((p.name, p.read_bytes()) for p in table.pinfeed.state_dir.iterdir()))
     before = state()
     assert dry() == {"dry_run": True, "totals": {"rows": 10}, "streams": {
-        "t": {"topic": table.topic, "rows": 10, "resume_from": None, "to": "10"}}}
+        "t": {"topic": table.topic, "rows": 10, "resumed_from": None, "to": "10"}}}
     assert before == state() == (0, None, [])
     table.replay()
     table.execute("INSERT INTO t VALUES (11, 'x'), (12, 'y')")
     before = state()
-    assert dry()["streams"]["t"] == {"topic": table.topic, "rows": 2, "resume_from": "10", "to": "12"}
-    assert dry("--restart")["streams"]["t"] == {"topic": table.topic, "rows": 12, "resume_from": None, "to": "12"}
-    assert dry("--from=3", "--to=5")["streams"]["t"] == {"topic": table.topic, "rows": 3, "resume_from": None, "to": "5"}
+    assert dry()["streams"]["t"] == {"topic": table.topic, "rows": 2, "resumed_from": "10", "to": "12"}
+    assert dry("--restart")["streams"]["t"] == {"topic": table.topic, "rows": 12, "resumed_from": None, "to": "12"}
+    assert dry("--from=3", "--to=5")["streams"]["t"] == {"topic": table.topic, "rows": 3, "resumed_from": None, "to": "5"}
     assert state() == before
     assert table.replay()["rows"] == 2
 

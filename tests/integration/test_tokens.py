@@ -90,4 +90,4 @@ def test_what_pinfeed_prints_is_what_aws_would_sign_at_that_moment(pinfeeds, mon
     token, expires_ms = theirs(monkeypatch, "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "abc/+==", "eu-central-1", moment, 900)
     assert set(parse_qsl(urlsplit(without_user_agent(url)).query)) == \
         set(parse_qsl(urlsplit(without_user_agent(decode(token))).query))
-    assert printed["lifetime_ms"] == expires_ms
+    assert printed["expires_at_ms"] == expires_ms
