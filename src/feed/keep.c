@@ -13,7 +13,8 @@
 
 enum {
         LOOK_ROWS = 10000,              /* one look brings no more */
-        COUNT_SETTLES = 10,             /* rows are counted, and an idle cursor is renewed, every so many settle times */
+        COUNT_SETTLES = 10,             /* rows are counted every so many settle times */
+        RENEW_S = 3600,                 /* an idle cursor is committed again: brokers forget old ones, and who has taken over? */
 };
 
 enum { GROWING, LAST, COUNTED };
@@ -86,7 +87,7 @@ int keep_begin(struct feed *f, struct error *e) {
                              || gaps_parse(&k->gaps, frontier, at->gaps.data, at->gaps.length, now_us) < 0))
                 return refuse_cursor(f, e);
         at->restart = at->has_to = false;       /* if that run had an end, it is another one now */
-        k->counted_us = now_us;
+        k->counted_us = k->committed_us = now_us;
         k->windows[GROWING] = (struct keep_window) { true, frontier, INT64_MAX, 0 };
         return note_horizon(f, e);
 }
@@ -271,12 +272,13 @@ static void compare(struct feed *f) {
 /* One look, committed. `ret_full`: the next one need not wait. */
 static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
         struct keep *k = &f->keep;
-        bool counts, whole;
+        bool whole;
         enum step r;
 
         k->look_us = clock_monotonic_us();
-        counts = k->look_us - k->counted_us >= COUNT_SETTLES * f->run->settle_us;
-        if (ask_transactions(f, e) < 0 || (counts && count(f, e) < 0))
+        if (ask_transactions(f, e) < 0)
+                return STEP_FAILED;
+        if (k->look_us - k->counted_us >= COUNT_SETTLES * f->run->settle_us && count(f, e) < 0)
                 return STEP_FAILED;
         settle(f);
         whole = k->catches_up;
@@ -285,8 +287,10 @@ static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
                 return r;
         k->catches_up = false;
         *ret_full = whole || (k->taken >= LOOK_ROWS && !k->blocked);
-        if (f->batch.rows > 0 || counts)
+        if (f->batch.rows > 0 || k->look_us - k->committed_us >= RENEW_S * 1000000ull) {
                 r = feed_commit_step(f, !*ret_full && !k->blocked, e);
+                k->committed_us = k->look_us;
+        }
         if (r == STEP_ON && (whole || !*ret_full))
                 compare(f);
         return r == STEP_ON && conclude(f, *ret_full || k->blocked, e) < 0 ? STEP_FAILED : r;

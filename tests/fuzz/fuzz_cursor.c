@@ -1,6 +1,7 @@
-/* Whatever a group's metadata holds: no cursor, or one that is printed and read back the same; and keys alike. */
+/* Whatever a group's metadata holds: no cursor, or one that is printed and read back the same; keys and gaps alike. */
 #include <string.h>
 
+#include "feed/gaps.h"
 #include "pinfeed/cursor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,7 +42,26 @@ static void check_key(const char *bytes, size_t size) {
         buffer_free(&key);
 }
 
+static void check_gaps(const char *bytes, size_t size) {
+        struct gaps g = {}, again = {};
+        struct buffer text = {}, text_again = {};
+
+        if (gaps_parse(&g, INT64_MAX, bytes, size, 0) == 0) {
+                gaps_print(&g, &text);
+                if (gaps_parse(&again, INT64_MAX, text.data, text.length, 0) < 0)
+                        abort();
+                gaps_print(&again, &text_again);
+                check_same(&text, &text_again);
+        } else if (g.count > 0)
+                abort();
+        buffer_free(&text);
+        buffer_free(&text_again);
+        gaps_free(&g);
+        gaps_free(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        check_gaps((const char *) data, size);
         check_cursor((const char *) data, size);
         check_key((const char *) data, size);
         return 0;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "feed/gaps.h"
 #include "pinfeed/cursor.h"
 
 static void set(struct buffer *b, const char *bytes, size_t length) {
@@ -66,12 +67,15 @@ static void cursor_reads_back_what_it_printed(void **state) {
                 fill_run(&c.bounded, "a", 1, keys[i].bytes, keys[i].length);
                 strcpy(c.bounded.id, "0123456789abcdef");
                 c.main.restart = true;
+                set(&c.main.gaps, "7,3+2", 5);
                 c.bounded.rows = UINT64_MAX / 2;
                 cursor_print(&c, CURSOR_TEXT_MAX, &text);
                 assert_int_equal(cursor_parse(text.data, text.length, &again, &version), 0);
                 assert_true(cursor_same_writer(&c, &again));
                 assert_same_bytes(&again.main.last, keys[i].bytes, keys[i].length);
                 assert_same_bytes(&again.bounded.to, keys[i].bytes, keys[i].length);
+                assert_same_bytes(&again.main.gaps, "7,3+2", 5);
+                assert_int_equal(again.bounded.gaps.length, 0);
                 assert_true(again.main.restart && !again.main.done && again.main.rows == 17);
                 assert_true(again.bounded.rows == UINT64_MAX / 2);
                 assert_string_equal(again.bounded.id, c.bounded.id);
@@ -79,6 +83,28 @@ static void cursor_reads_back_what_it_printed(void **state) {
                 cursor_free(&c);
                 cursor_free(&again);
         }
+}
+
+/* gaps.h promises no more than half as much again. */
+static void cursor_has_room_for_all_gaps_of_integer_keys(void **state) {
+        struct cursor c = { .fingerprint = "0123456789abcdef0123456789abcdef", .pid = 4194304, .start_ms = 1700000000123 };
+        struct buffer text = {};
+
+        (void) state;
+        memset(c.host, 'h', sizeof c.host - 1);
+        fill_run(&c.main, "-9223372036854775808", 20, "-9223372036854775808", 20);
+        fill_run(&c.bounded, "-9223372036854775808", 20, "-9223372036854775808", 20);
+        c.main.rows = c.bounded.rows = INT64_MAX;
+        strcpy(c.bounded.id, "0123456789abcdef");
+        strcpy(c.main.again, "01234567-0123456789abcdef");
+        strcpy(c.bounded.again, "01234567-0123456789abcdef");
+        strcpy(c.bounded.fingerprint, "fedcba9876543210fedcba9876543210");
+        while (c.main.gaps.length < GAPS_TEXT_MAX * 3 / 2)
+                buffer_append(&c.main.gaps, "9", 1);
+        cursor_print(&c, CURSOR_TEXT_MAX, &text);
+        assert_in_range(text.length, GAPS_TEXT_MAX * 3 / 2, CURSOR_TEXT_MAX);
+        buffer_free(&text);
+        cursor_free(&c);
 }
 
 /* Whatever four keys of the greatest length there are, and whoever writes: it fits into the offset's metadata. */
@@ -221,6 +247,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(cursor_text_is_the_documented_format),
                 cmocka_unit_test(cursor_reads_back_what_it_printed),
+                cmocka_unit_test(cursor_has_room_for_all_gaps_of_integer_keys),
                 cmocka_unit_test(longest_keys_fit),
                 cmocka_unit_test(other_texts_are_no_cursor),
                 cmocka_unit_test(a_newer_format_is_named),
