@@ -129,13 +129,11 @@ static void replay_free(struct replay *r) {
 }
 
 /* How the run ended: all was sent, or it was told to stop before. */
-static int conclude(struct replay *r, const struct options *o, bool shown, struct error *e) {
+static int conclude(struct replay *r, const struct options *o, struct error *e) {
         bool complete = true;
 
         for (size_t i = 0; i < r->run.count; i++)
                 complete = complete && feed_result(r->run.feeds[i])->complete;
-        if (complete && !o->dry_run && !shown)
-                result_log_complete(&r->run, r->began_us);
         if (complete || o->dry_run || !service_stopped_by(r->run.session.service))
                 return 0;
         return result_stopped(&r->run, o, e);
@@ -159,14 +157,14 @@ static int run(struct replay *r, const struct options *o, FILE *out, struct erro
         result = service_run(service, &job, e);
         free(args);
         if (!o->dry_run && !shown)
-                result_log(&r->run);
+                result_log(&r->run, r->began_us);
         if (o->dry_run && (result < 0 || service_stopped_by(service)))
                 return result < 0 ? -1 : error_stopped(e);
         if (result_print(&r->run, r->began_us, table, out, &unwritten) < 0) {
                 *e = result < 0 ? *e : unwritten;
                 return -1;
         }
-        return result < 0 ? -1 : conclude(r, o, shown, e);
+        return result < 0 ? -1 : conclude(r, o, e);
 }
 
 int replay_run(const struct config *config, const struct options *options, struct service *service, FILE *out,

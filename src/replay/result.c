@@ -125,7 +125,7 @@ static bool print_table(const struct feed_run *run, uint64_t began_us, FILE *out
         for (size_t i = 0; i < run->count; i++) {
                 const struct feed_progress *p = feed_progress(run->feeds[i]);
 
-                if (p->total == UINT64_MAX)
+                if (p->total == UINT64_MAX && p->committed == 0)
                         continue;
                 if (known++ == 0 && !run->dry_run)
                         fprintf(out, "%-6s %11s %9s %8s %9s\n", "stream", "rows", "bytes", "time", "rows/s");
@@ -149,31 +149,14 @@ int result_print(const struct feed_run *run, uint64_t began_us, bool table, FILE
 
 /* ---- words ---- */
 
-void result_log(const struct feed_run *run) {
-        for (size_t i = 0; i < run->count; i++) {
-                const struct feed_progress *p = feed_progress(run->feeds[i]);
-                const struct feed_result *r = feed_result(run->feeds[i]);
-                const struct service_field field = { "PINFEED_TOPIC", feed_stream(run->feeds[i])->topic };
-                uint64_t rows = p->committed, transactions = p->transactions;
-                double seconds = (double) (r->ended_us - r->began_us) / 1e6;
-                char counts[3][32];
-
-                if (p->total == UINT64_MAX)
-                        continue;
-                service_log(run->session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
-                            "%s: %s, %s row%s sent in %.1f s (%s/s), %s transaction%s", field.value,
-                            r->complete ? "complete" : "stopped before the end", text_count(rows, counts[0]),
-                            rows == 1 ? "" : "s", seconds, text_count(per_s(rows, seconds), counts[1]),
-                            text_count(transactions, counts[2]), transactions == 1 ? "" : "s");
-        }
-}
-
-/* The last line, and all that a night needs: `journalctl -u pinfeed-replay -g "replay complete"`. */
-void result_log_complete(const struct feed_run *run, uint64_t began_us) {
+/* All that a night needs: `journalctl -u pinfeed-replay -g "replay complete"`. */
+static void log_complete(const struct feed_run *run, uint64_t began_us) {
         uint64_t rows = 0, missed = 0;
         char number[32], passed_over[64] = "", count[32];
 
         for (size_t i = 0; i < run->count; i++) {
+                if (!feed_result(run->feeds[i])->complete)
+                        return;
                 rows += feed_progress(run->feeds[i])->committed;
                 missed += feed_result(run->feeds[i])->missed;
         }
@@ -182,6 +165,26 @@ void result_log_complete(const struct feed_run *run, uint64_t began_us) {
         service_log(run->session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "replay complete: %s rows sent%s, %zu stream%s, "
                     "%.1f s", text_count(rows, number), passed_over, run->count, run->count == 1 ? "" : "s",
                     (double) (clock_monotonic_us() - began_us) / 1e6);
+}
+
+void result_log(const struct feed_run *run, uint64_t began_us) {
+        for (size_t i = 0; i < run->count; i++) {
+                const struct feed_progress *p = feed_progress(run->feeds[i]);
+                const struct feed_result *r = feed_result(run->feeds[i]);
+                const struct service_field field = { "PINFEED_TOPIC", feed_stream(run->feeds[i])->topic };
+                uint64_t rows = p->committed, transactions = p->transactions;
+                double seconds = (double) (r->ended_us - r->began_us) / 1e6;
+                char counts[3][32];
+
+                if (p->total == UINT64_MAX && p->committed == 0)
+                        continue;
+                service_log(run->session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
+                            "%s: %s, %s row%s sent in %.1f s (%s/s), %s transaction%s", field.value,
+                            r->complete ? "complete" : "stopped before the end", text_count(rows, counts[0]),
+                            rows == 1 ? "" : "s", seconds, text_count(per_s(rows, seconds), counts[1]),
+                            text_count(transactions, counts[2]), transactions == 1 ? "" : "s");
+        }
+        log_complete(run, began_us);
 }
 
 static void print_command(const struct options *o, struct buffer *out) {

@@ -6,10 +6,8 @@
 
 #include "pinfeed/feed.h"
 
-/* One line a stream in the log, if it is known what there was to send. */
-void result_log(const struct feed_run *run);
-/* One line about all of them, which are complete. */
-void result_log_complete(const struct feed_run *run, uint64_t began_us);
+/* One line in the log for each stream that has begun, and one for all if they are complete. */
+void result_log(const struct feed_run *run, uint64_t began_us);
 /* One JSON object and a newline, or a table of those streams. -1: it could not be written. */
 int result_print(const struct feed_run *run, uint64_t began_us, bool table, FILE *out, struct error *e);
 /* Words that it was stopped before its end, how far it came, and how it goes on (ERROR_STOPPED). Always -1. */
