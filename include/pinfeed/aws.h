@@ -60,6 +60,10 @@ struct aws *aws_new(const struct aws_settings *settings, void (*log)(void *arg, 
                     void *log_arg);
 void aws_free(struct aws *a);
 
+/* Other settings (copied), and credentials that are looked up anew, from the next token on; until that succeeds, the
+ * former ones stay in use. Any thread; never waits. */
+void aws_renew(struct aws *a, const struct aws_settings *settings);
+
 /* A token that is valid now, from cached credentials while they last. Bounded in time (under 30 s in all). Any thread;
  * one fetch at a time. ERROR_REFUSED when configuration must change, ERROR_UNREACHABLE when trying again may help,
  * ERROR_STOPPED after aws_cancel. */

@@ -72,6 +72,9 @@ struct config {
         struct config_stream *streams;  /* the three, then those that the user added */
         size_t stream_count;
 
+        const struct options *options;  /* what config_load read, NULL before it; and what for */
+        unsigned needs;
+
         struct config_origins *origins; /* where each setting was set, for errors */
         struct errors problems;         /* what the functions below have refused, in order */
 };
@@ -84,8 +87,13 @@ void config_free(struct config *c);     /* safe on NULL */
  * when there were any. Mistakes are of class ERROR_REFUSED, those of the command line of class ERROR_USAGE. */
 
 /* Everything that the command line asks for: the file, each --set, config_finish and config_check_streams; and a look
- * whether the password file is there and others can't read it, if the job needs MySQL. */
+ * whether the password file is there and others can't read it, if the job needs MySQL. `o` must outlive `c`. */
 int config_load(struct config *c, const struct options *o, unsigned needs, struct error *e);
+/* The same again while pinfeed runs, into a new `ret`: what `c` was loaded from, unless that can't be read twice. */
+int config_load_again(const struct config *c, struct config *ret, struct error *e);
+/* Appends what is set differently in `b` than in `a`, as "emulate.rate, kafka.acks": of the settings that may change
+ * while pinfeed runs (`reload`), or of the others. Both after config_finish. */
+void config_changes(const struct config *a, const struct config *b, bool reload, struct buffer *out);
 
 /* Reads settings from bytes; `origin` names them in errors (a file's name). Errors name file, line, the nearest valid
  * name, and a wrong value if it may be shown. A key set twice in one call is refused; a later call overrides. */

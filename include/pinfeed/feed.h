@@ -25,7 +25,7 @@ struct feed_run {
         bool dry_run;
         int64_t start_ms;
         uint64_t commit_rows;
-        double rate;                            /* rows a second of all feeds; 0: unlimited */
+        _Atomic double rate;                    /* rows a second of all feeds; 0: unlimited */
         _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
         _Atomic size_t unready;                 /* feeds that are not verified yet */
         bool follows;                           /* there is no end: new rows are sent as they appear, until a stop */

@@ -5,7 +5,7 @@
  * they share with the main thread is the few atomics in struct worker.
  *
  * Signals during service_run: SIGTERM and SIGINT stop the workers; a second SIGINT ends the process at once with
- * exit 130. SIGHUP is noted, and does nothing: a terminal that is closed ends nothing. SIGUSR1 makes the job's interval
+ * exit 130. SIGHUP makes the job read its settings again, if it can, and ends nothing. SIGUSR1 makes the job's interval
  * report now. They are blocked in the main thread and so in all threads that start later: start none before. A child process has to be given an empty
  * mask, and SIGPIPE's default, which service_new ignores for the whole process.
  */
@@ -40,6 +40,7 @@ enum service_message {
         MESSAGE_REPLAY_FINISHED,
         MESSAGE_FOLLOW,                 /* the interval report of a follow about one topic, with its fields */
         MESSAGE_RECOVERING,             /* a replay starts over from its committed cursor */
+        MESSAGE_RELOADED,               /* settings were read again: what changed, or why nothing did */
         MESSAGE_NOTE,                   /* anything else that is said once */
         MESSAGE_FAILED,                 /* the error that ended the program */
         MESSAGE_KINDS
@@ -115,12 +116,14 @@ struct service_job {
         size_t count;                   /* workers, >= 1 */
         void (*report)(void *arg);      /* the interval report, on the main thread; may be NULL */
         unsigned report_interval_s;     /* 0: never */
+        unsigned (*reload)(void *arg);  /* SIGHUP, on the main thread: reads the settings again, says so, and returns the
+                                         * report's interval from now on; NULL: can't be done */
         void (*progress)(void *arg);    /* on a terminal only, five times a second, on the main thread: a good place to
                                          * call service_progress; may be NULL */
         void (*wake)(void *arg);        /* stop was asked for: interrupt long waits; main thread, once; may be NULL */
         const char *tell_path;          /* a socket, at which service_ask is answered during the run with what `tell` */
         void (*tell)(void *arg, struct buffer *out);    /* appends, on the main thread; both may be NULL */
-        void *arg;                      /* handed to report, progress, wake and tell */
+        void *arg;                      /* handed to report, reload, progress, wake and tell */
         unsigned ready_by_ms;           /* READY at the latest after this much, whatever hangs; 0: when the worker says */
         unsigned stop_timeout_ms;       /* a worker that has not ended by then after a stop: the process ends, with the
                                          * first error's exit code, or 1 */

@@ -25,13 +25,15 @@ enum { SESSION_OUTAGES = 4 };
 
 /* Shared by the workers of a job; read-only but for what has its own lock. */
 struct session {
-        const struct config *config;
+        const struct config *config;            /* as at the start, but for what session_reload has taken over */
+        struct config *renewed;                 /* main thread: the last that was read since; NULL */
         struct service *service;
         struct aws *aws;
         struct producer_property *properties;   /* config's, in the producer's words */
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time: */
         unsigned patience_ms;
-        pthread_mutex_t lock;                   /* of the next two: the status */
+        pthread_mutex_t lock;                   /* of the next four */
+        char *password_file;                    /* in force; NULL: none */
         char doing[200], waiting[1536];         /* what is waited for, if anything is ... */
         int64_t waiting_ms;                     /* ... and since when */
         int64_t started_ms;
@@ -53,6 +55,10 @@ enum session_kind {
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
                  struct error *e);
 void session_done(struct session *s);
+/* Reads the settings again, and says in one line what has changed and what of that needs a restart; or what is wrong, and
+ * then nothing changes. The session takes over what is its own: log level, password file, AWS identity. Returns the
+ * settings of which the job may take over what a reload may change: they stand until the next call. Main thread. */
+const struct config *session_reload(struct session *s);
 /* Adds what is wrong with [kafka] to the settings' problems; nothing is connected. */
 void session_check_properties(struct config *config);
 /* What goes on: the status, whenever nothing is waited for. Any thread. */

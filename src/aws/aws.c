@@ -24,16 +24,19 @@ enum { WARNING = 4, NOTICE = 5, DEBUG = 7 };
 
 struct aws {
         struct world world;
-        struct aws_settings settings;   /* copies */
         void (*log)(void *arg, int severity, const char *line);
         void *log_arg;
         int cancel_fd;
         atomic_bool cancelled;
 
-        /* Held during a lookup, which takes seconds. */
+        /* Held during a lookup, which takes seconds. Guards the settings in use (copies). */
         pthread_mutex_t fetching;
+        struct aws_settings settings;
+        bool region_unknown;            /* with these settings */
         /* Held for moments only; never while waiting. Guards all below. */
         pthread_mutex_t lock;
+        struct aws_settings renewed;    /* copies, for the next lookup */
+        bool renew;
         struct aws_credentials credentials;
         bool have;
         uint64_t fetched_us;            /* this, and what follows in us, is monotonic */
@@ -51,19 +54,37 @@ static char *copy(const char *s) {
         return s && *s ? mem_copy_string(s) : NULL;
 }
 
+static struct aws_settings settings_copy(const struct aws_settings *s) {
+        return (struct aws_settings) {
+                .region = copy(s->region),
+                .profile = copy(s->profile),
+                .role_arn = copy(s->role_arn),
+                .external_id = copy(s->external_id),
+                .session_name = copy(s->session_name),
+                .bootstrap_servers = copy(s->bootstrap_servers),
+        };
+}
+
+static void discard(const char *s) {
+        free((char *) (uintptr_t) s);
+}
+
+static void settings_free(const struct aws_settings *s) {
+        discard(s->region);
+        discard(s->profile);
+        discard(s->role_arn);
+        discard(s->external_id);
+        discard(s->session_name);
+        discard(s->bootstrap_servers);
+}
+
 struct aws *aws_new_in(const struct world *world, const struct aws_settings *settings,
                        void (*log)(void *arg, int severity, const char *line), void *log_arg) {
         struct aws *a = mem_zero(1, sizeof *a);
 
         a->world = *world;
-        a->settings = (struct aws_settings) {
-                .region = copy(settings->region),
-                .profile = copy(settings->profile),
-                .role_arn = copy(settings->role_arn),
-                .external_id = copy(settings->external_id),
-                .session_name = copy(settings->session_name),
-                .bootstrap_servers = copy(settings->bootstrap_servers),
-        };
+        a->settings = settings_copy(settings);
+        a->region_unknown = true;
         a->log = log;
         a->log_arg = log_arg;
         a->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -80,20 +101,12 @@ struct aws *aws_new(const struct aws_settings *settings, void (*log)(void *arg, 
         return aws_new_in(&world_real, settings, log, log_arg);
 }
 
-static void discard(const char *s) {
-        free((char *) (uintptr_t) s);
-}
-
 void aws_free(struct aws *a) {
         if (!a)
                 return;
         aws_credentials_wipe(&a->credentials);
-        discard(a->settings.region);
-        discard(a->settings.profile);
-        discard(a->settings.role_arn);
-        discard(a->settings.external_id);
-        discard(a->settings.session_name);
-        discard(a->settings.bootstrap_servers);
+        settings_free(&a->settings);
+        settings_free(&a->renewed);
         pthread_mutex_destroy(&a->fetching);
         pthread_mutex_destroy(&a->lock);
         close(a->cancel_fd);
@@ -108,6 +121,14 @@ void aws_cancel(struct aws *a) {
         /* It stays readable, for every wait to come. */
         if (write(a->cancel_fd, &one, sizeof one) < 0)
                 return;         /* only when the counter is full: readable all the same */
+}
+
+void aws_renew(struct aws *a, const struct aws_settings *settings) {
+        pthread_mutex_lock(&a->lock);
+        settings_free(&a->renewed);
+        a->renewed = settings_copy(settings);
+        a->renew = true;
+        pthread_mutex_unlock(&a->lock);
 }
 
 void aws_status(struct aws *a, struct aws_status *ret) {
@@ -128,7 +149,7 @@ static bool due(const struct aws *a, int64_t now_s, uint64_t now_us) {
         int64_t left = left_s(a, now_s), age = (int64_t) ((now_us - a->fetched_us) / 1000000);
         int64_t jitter = (int64_t) (REFRESH_JITTER_S * a->jitter);
 
-        if (left <= 0)
+        if (left <= 0 || a->renew)
                 return true;
         if (a->failures_in_row)
                 return now_us >= a->next_try_us;
@@ -190,7 +211,19 @@ static void say_failure(struct aws *a, const struct error *e, const char *source
 
 /* ---- a lookup (a->fetching is held) ---- */
 
-/* Region and credentials, found anew. The region stays what it was. */
+static void take_renewed(struct aws *a) {
+        pthread_mutex_lock(&a->lock);
+        if (a->renew) {
+                settings_free(&a->settings);
+                a->settings = a->renewed;
+                a->renewed = (struct aws_settings) {};
+                a->renew = false;
+                a->region_unknown = true;
+        }
+        pthread_mutex_unlock(&a->lock);
+}
+
+/* Region and credentials, found anew. A region that is known stays what it was. */
 static int look(struct lookup *l, struct aws_credentials *ret, struct error *e) {
         char clock[128];
 
@@ -257,12 +290,16 @@ static int refresh(struct aws *a, struct error *e) {
         struct lookup l;
         int result = 0;
 
+        take_renewed(a);
         lookup_begin(&l, &a->world, &a->settings, a->cancel_fd);
-        /* Only a holder of a->fetching writes these two. */
-        memcpy(l.region, a->status.region, sizeof l.region);
-        memcpy(l.region_source, a->status.region_source, sizeof l.region_source);
+        if (!a->region_unknown) {
+                /* Only a holder of a->fetching writes these two. */
+                memcpy(l.region, a->status.region, sizeof l.region);
+                memcpy(l.region_source, a->status.region_source, sizeof l.region_source);
+        }
         result = look(&l, &new, &why);
         if (result == 0) {
+                a->region_unknown = false;
                 keep(a, &new, &l);
         } else if (!atomic_load(&a->cancelled) && keep_failure(a, &why) > 0) {
                 result = 0;

@@ -282,6 +282,8 @@ int config_check_streams(const struct config *c, const struct options *o, struct
 }
 
 int config_load(struct config *c, const struct options *o, unsigned needs, struct error *e) {
+        c->options = o;
+        c->needs = needs;
         if (config_read_file(c, o->config_file, !o->config_file_named, e) < 0 && !c->origins->file)
                 return -1;
         for (size_t i = 0; i < o->set_count; i++)

@@ -108,23 +108,29 @@ static bool take_password_file(struct config *c, const char *directory, size_t l
         return true;
 }
 
-/* Below systemd the credential; for who types pinfeed --check as root the file that it is made from, which stands
- * beside the configuration. */
+/* Below systemd the credential, and once reloaded what stands in for it, as systemd makes credentials at the start only.
+ * For who types pinfeed --check as root the file that they are made from, which stands beside the configuration. */
 static void fill_password_file(struct config *c) {
-        const char *credentials = getenv("CREDENTIALS_DIRECTORY"), *slash;
+        static const char *const variables[] = { "$RELOADED_CREDENTIALS_DIRECTORY", "$CREDENTIALS_DIRECTORY" };
+        const char *file = c->origins->file, *slash = file ? strrchr(file, '/') : NULL;
+        size_t length = slash ? (size_t) (slash - file) : 1;
+        const char *beside = slash ? file : ".";
+        char *named = c->mysql_password_file;
 
-        if (c->mysql_password_file)
+        /* Who names the file that systemd has handed over means that: only root can read it where it lies. */
+        if (named && (strncmp(named, beside, length) != 0 || strcmp(named + length, "/mysql-password") != 0
+                      || access(named, R_OK) == 0 || errno != EACCES))
                 return;
-        if (credentials && *credentials
-            && take_password_file(c, credentials, strlen(credentials), "$CREDENTIALS_DIRECTORY"))
-                return;
-        if (!c->origins->file)
-                return;
-        slash = strrchr(c->origins->file, '/');
-        if (slash)
-                take_password_file(c, c->origins->file, (size_t) (slash - c->origins->file), c->origins->file);
-        else
-                take_password_file(c, ".", 1, c->origins->file);
+        for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+                const char *directory = getenv(variables[i] + 1);
+
+                if (directory && *directory && take_password_file(c, directory, strlen(directory), variables[i])) {
+                        free(named);
+                        return;
+                }
+        }
+        if (file && !named)
+                take_password_file(c, beside, length, file);
 }
 
 /* What is set there and is no file may be the password itself. */

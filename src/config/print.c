@@ -125,6 +125,8 @@ static void print_mdoc_setting(FILE *f, const struct setting *s) {
                 fprintf(f, "Default:\n.Li %s .\n", s->normal);
         else
                 fputs("Default: not set.\n", f);
+        if (s->reload)
+                fputs("A reload applies it.\n", f);
 }
 
 void config_print_manual(FILE *f) {

@@ -35,6 +35,7 @@ struct setting {
         const char *help;               /* one line */
         const char *details;            /* sentences, or NULL */
         bool hidden;                    /* its value is in no message: people put a secret there by mistake */
+        bool reload;                    /* may change while pinfeed runs */
 };
 
 struct settings_section {

@@ -76,10 +76,10 @@ static int start(struct emulate *m, struct error *e) {
                 return r;
         emulate_report_begin(m);
         service_ready(service);
-        session_does(&m->session, "Sends %g posts a second", m->config->emulate_rate);
+        session_does(&m->session, "Sends %g posts a second", m->rate);
         database_tls(m->connection.database, tls, sizeof tls);
         service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s; MySQL: %s",
-                    m->config->emulate_rate, m->streams[0].config->topic, m->streams[1].config->topic,
+                    m->rate, m->streams[0].config->topic, m->streams[1].config->topic,
                     m->streams[2].config->topic, tls);
         m->schedule_us = clock_monotonic_us();
         return emulate_resend(m, e);
@@ -156,6 +156,14 @@ static void tell(void *arg, struct buffer *out) {
         session_tell(&m->session, emulate_figures(m), out);
 }
 
+static unsigned reload(void *arg) {
+        struct emulate *m = arg;
+        const struct config *config = session_reload(&m->session);
+
+        m->rate = config->emulate_rate;
+        return config->stats_interval_s;
+}
+
 static void wake(void *arg) {
         struct emulate *m = arg;
 
@@ -169,7 +177,7 @@ static struct emulate *emulate_new(const struct config *config) {
         connection_init(&m->connection, &m->session, NULL);
         pthread_mutex_init(&m->reported.lock, NULL);
         m->draw.seeded = config->emulate_seeded;
-        m->draw.rate = config->emulate_rate;
+        m->draw.rate = m->rate = config->emulate_rate;
         if (m->draw.seeded)
                 random_seed(&m->draw.random, config->emulate_seed);
         else
@@ -199,8 +207,8 @@ int emulate_run(const struct config *config, struct service *service, struct err
         _cleanup_free_ char *socket = session_tell_path(config, "emulate");
         const struct service_job job = {
                 .work = work, .args = (void *[]) { m }, .count = 1, .report = report_interval,
-                .report_interval_s = config->stats_interval_s, .wake = wake, .tell_path = socket, .tell = tell, .arg = m,
-                .ready_by_ms = LIMIT_READY_MS, .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
+                .report_interval_s = config->stats_interval_s, .reload = reload, .wake = wake, .tell_path = socket, .tell = tell,
+                .arg = m, .ready_by_ms = LIMIT_READY_MS, .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
         int r = session_init(&m->session, config, service, SESSION_PATIENT, e);
 

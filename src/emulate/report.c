@@ -38,7 +38,7 @@ static void say_doing(struct emulate *m, const struct tally_snapshot *posts, dou
         char count[32];
 
         if (!worker_stopping(m->connection.worker))
-                session_does(&m->session, "Sends %g posts a second: %s so far, %.1f/s lately", m->config->emulate_rate,
+                session_does(&m->session, "Sends %g posts a second: %s so far, %.1f/s lately", m->rate,
                              text_count(posts->delivered, count), per_s);
 }
 

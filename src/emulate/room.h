@@ -42,6 +42,7 @@ struct emulate {
         struct underway *underway;
         struct reported reported;
         _Atomic uint64_t too_large;     /* draws of posts that were left out */
+        _Atomic double rate;            /* posts a second, in force; the batch at hand may still have draw.rate */
 
         /* from when the tables are known */
         struct posts *posts;

@@ -97,7 +97,7 @@ static void batch_drop(struct emulate *m) {
                         underway_drop(m->batch.posts[i].post);
 }
 
-/* Until a moment; delivery reports are served meanwhile. */
+/* Until a moment, or until another rate is in force; delivery reports are served meanwhile. */
 static int wait_until(struct emulate *m, uint64_t due_us, struct error *e) {
         int left_ms;
 
@@ -107,7 +107,7 @@ static int wait_until(struct emulate *m, uint64_t due_us, struct error *e) {
                 left_ms = clock_left_ms(due_us, LIMIT_SLICE_MS);
                 if (emulate_serve(m, left_ms, e) < 0)
                         return -1;
-        } while (left_ms > 0);
+        } while (left_ms > 0 && m->rate == m->draw.rate);
         return 0;
 }
 
@@ -165,11 +165,26 @@ static int fill_batch(struct emulate *m, const struct key *keys, size_t count, s
                          MOST_EMPTY_ROUNDS);
 }
 
+/* Until the first post's moment. A reload may change the rate meanwhile, and with it the pauses that were drawn. */
+static int wait_for_first(struct emulate *m, uint64_t *pauses_us, size_t count, struct error *e) {
+        double before;
+
+        do {
+                before = m->draw.rate;
+                m->draw.rate = m->rate;
+                for (size_t i = 0; i < count; i++)
+                        pauses_us[i] = (uint64_t) ((double) pauses_us[i] * before / m->draw.rate);
+                if (wait_until(m, m->schedule_us + pauses_us[0], e) < 0)
+                        return -1;
+        } while (m->rate != m->draw.rate);
+        return 0;
+}
+
 /* Draws a batch, waits for its first post's moment, fetches the rows. */
 static int make_batch(struct emulate *m, struct error *e) {
         uint64_t pauses_us[DRAW_BATCH];
         uint64_t left = m->config->emulate_posts ? m->config->emulate_posts - m->made : UINT64_MAX;
-        size_t wanted = draw_batch_size(m->config->emulate_rate, left), count;
+        size_t wanted = draw_batch_size(m->draw.rate, left), count;
         const struct key *keys;
 
         emulate_batch_clear(m);
@@ -177,7 +192,7 @@ static int make_batch(struct emulate *m, struct error *e) {
                 return -1;
         m->schedule_us = draw_schedule(m->schedule_us, clock_monotonic_us());
         draw_round(&m->draw, wanted, pauses_us, &keys, &count);
-        if (wait_until(m, m->schedule_us + pauses_us[0], e) < 0 || fill_batch(m, keys, count, wanted, e) < 0)
+        if (wait_for_first(m, pauses_us, wanted, e) < 0 || fill_batch(m, keys, count, wanted, e) < 0)
                 return -1;
         for (size_t i = 0; i < wanted; i++)
                 m->batch.posts[i].due_us = m->schedule_us += pauses_us[i];

@@ -66,9 +66,10 @@ static enum step commit_if_due(struct feed *f, struct error *e) {
 
 /* Waits for the limiter; commits meanwhile when it is time to. */
 static enum step wait_turn(struct feed *f, struct error *e) {
-        uint64_t turn_us = limiter_turn_us(&f->run->next_row_ns, f->run->rate, clock_monotonic_us()), now_us;
+        double rate = f->run->rate;
+        uint64_t turn_us = limiter_turn_us(&f->run->next_row_ns, rate, clock_monotonic_us());
 
-        while ((now_us = clock_monotonic_us()) < turn_us && !worker_stopping(f->connection.worker)) {
+        while (clock_monotonic_us() < turn_us && !worker_stopping(f->connection.worker) && f->run->rate == rate) {
                 enum step r = commit_if_due(f, e);
 
                 if (r != STEP_ON)

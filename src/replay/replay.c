@@ -102,6 +102,15 @@ static void on_report(void *arg) {
 
 /* ---- the run ---- */
 
+static unsigned on_reload(void *arg) {
+        struct replay *r = arg;
+        const struct config *config = session_reload(&r->run.session);
+
+        if (atomic_exchange(&r->run.rate, config->replay_rate) != config->replay_rate)
+                r->run.next_row_ns = 0;         /* nobody's turn is as far off as it was */
+        return config->stats_interval_s;
+}
+
 static void on_wake(void *arg) {
         struct replay *r = arg;
 
@@ -145,7 +154,7 @@ static int run(struct replay *r, const struct options *o, FILE *out, struct erro
         const struct service_job job = {
                 .work = o->dry_run ? feed_dry_run : feed_work, .args = args, .count = r->run.count,
                 .report = o->dry_run ? NULL : on_report, .report_interval_s = r->run.session.config->stats_interval_s,
-                .progress = o->dry_run ? NULL : on_progress, .wake = on_wake, .arg = r,
+                .reload = on_reload, .progress = o->dry_run ? NULL : on_progress, .wake = on_wake, .arg = r,
                 .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
         bool table = !o->json && isatty(fileno(out)), shown = table && service_on_terminal(service);

@@ -25,7 +25,7 @@ struct service {
 
         pthread_mutex_t lock;           /* of everything below, and of stderr */
         struct terminal terminal;
-        bool ready;
+        bool ready, reloading;          /* as systemd was told */
         char *status;                   /* the last one sent */
         char *complaint;                /* the last line that was a warning or worse; NULL: none was */
         int64_t complained_ms;
@@ -46,6 +46,9 @@ void progress_clear(struct service *s);
 
 /* Stopping has begun and may take this long, whatever the unit's TimeoutStopSec. */
 void notify_stopping(struct service *s, unsigned stop_timeout_ms);
+/* Settings are read again, from one to the other. */
+void notify_reloading(struct service *s);
+void notify_reloaded(struct service *s);
 void notify_alive(struct service *s);
 /* The watchdog is to end us now. */
 void notify_hang(struct service *s);

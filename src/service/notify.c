@@ -16,6 +16,23 @@ void service_ready(struct service *s) {
         pthread_mutex_unlock(&s->lock);
 }
 
+/* Before READY there is nothing that systemd would let us reload. */
+void notify_reloading(struct service *s) {
+        pthread_mutex_lock(&s->lock);
+        s->reloading = s->ready;
+        if (s->reloading)
+                sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_monotonic_us());
+        pthread_mutex_unlock(&s->lock);
+}
+
+void notify_reloaded(struct service *s) {
+        pthread_mutex_lock(&s->lock);
+        if (s->reloading)
+                sd_notify(0, "READY=1");
+        s->reloading = false;
+        pthread_mutex_unlock(&s->lock);
+}
+
 /* Takes over `status`. */
 static void send_status(struct service *s, char *status) {
         text_flatten(status, status, SIZE_MAX);

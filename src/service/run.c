@@ -21,6 +21,8 @@ struct run {
         const struct service_job *job;
         struct crew *crew;
         sd_event *event;
+        sd_event_source *report;        /* NULL: none is made */
+        unsigned report_interval_s;
         int finished_fd, tell_fd;
         uint64_t watchdog_us;           /* 0: nobody watches */
         uint64_t alive_us;              /* how long a worker counts as alive after a sign of life */
@@ -73,15 +75,31 @@ static void stop(struct run *r) {
 
 /* ---- what happens while workers work ---- */
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg) {
-        struct run *r = arg;
+static int reload(struct run *r) {
+        unsigned before_s = r->report_interval_s;
+        int x = 0;
 
-        (void) source;
-        if (info->ssi_signo == SIGHUP) {
+        if (!r->job->reload) {
                 service_log(r->service, SERVICE_NOTICE, MESSAGE_NOTE, NULL, 0,
                             "SIGHUP does nothing: settings are read at the start, so restart to change them");
                 return 0;
         }
+        if (r->stopping)
+                return 0;
+        notify_reloading(r->service);
+        r->report_interval_s = r->job->reload(r->job->arg);
+        if (r->report && r->report_interval_s != before_s)
+                x = sd_event_source_set_time_relative(r->report, (uint64_t) r->report_interval_s * 1000000);
+        notify_reloaded(r->service);
+        return x;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg) {
+        struct run *r = arg;
+
+        (void) source;
+        if (info->ssi_signo == SIGHUP)
+                return reload(r);
         if (info->ssi_signo == SIGUSR1) {
                 if (r->job->report)
                         r->job->report(r->job->arg);
@@ -156,7 +174,13 @@ static int on_report(sd_event_source *source, uint64_t due_us, void *arg) {
         struct run *r = arg;
 
         r->job->report(r->job->arg);
-        return rearm(source, due_us, (uint64_t) r->job->report_interval_s * 1000000);
+        return rearm(source, due_us, (uint64_t) r->report_interval_s * 1000000);
+}
+
+static int add_report(struct run *r) {
+        uint64_t after_us = (uint64_t) r->report_interval_s * 1000000;
+
+        return sd_event_add_time_relative(r->event, &r->report, CLOCK_MONOTONIC, after_us, ACCURACY_US, on_report, r);
 }
 
 static int on_progress(sd_event_source *source, uint64_t due_us, void *arg) {
@@ -223,7 +247,7 @@ static int add_sources(struct run *r) {
         if (x >= 0 && r->watchdog_us)
                 x = add_timer(r, 0, on_watchdog);
         if (x >= 0 && r->job->report && r->job->report_interval_s)
-                x = add_timer(r, (uint64_t) r->job->report_interval_s * 1000000, on_report);
+                x = add_report(r);
         if (x >= 0 && service_on_terminal(r->service))
                 x = add_timer(r, PROGRESS_US, on_progress);
         return x;
@@ -253,7 +277,8 @@ static int supervise(struct run *r, struct error *e) {
 }
 
 int service_run(struct service *s, const struct service_job *job, struct error *e) {
-        struct run r = { .service = s, .job = job, .finished_fd = -1, .alive_us = LIMIT_ALIVE_MS * 1000 };
+        struct run r = { .service = s, .job = job, .finished_fd = -1, .alive_us = LIMIT_ALIVE_MS * 1000,
+                         .report_interval_s = job->report_interval_s };
         int x;
 
         if (sd_watchdog_enabled(0, &r.watchdog_us) <= 0)
@@ -271,6 +296,7 @@ int service_run(struct service *s, const struct service_job *job, struct error *
                 x = supervise(&r, e);
         else
                 error_set(e, ERROR_FAILED, "can't set up the event loop: %s", strerror(-x));
+        sd_event_source_unref(r.report);
         sd_event_unref(r.event);
         tell_close(r.tell_fd, job->tell_path);
         crew_free(r.crew);

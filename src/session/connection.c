@@ -100,20 +100,22 @@ static void begin_with_mysql(struct patience *p, const struct table_login *login
         patience_begin(p, where, &why);
 }
 
-static struct table_login login_of(struct connection *c) {
+/* `password_file` has to outlive it. */
+static struct table_login login_of(struct connection *c, const char *password_file) {
         const struct config *config = c->session->config;
 
         return (struct table_login) {
                 .host = config->mysql_host, .socket = config->mysql_socket, .user = config->mysql_user,
                 .database = config->mysql_database, .ssl_ca = config->mysql_ssl_ca, .port = config->mysql_port,
-                .password_file = config->mysql_password_file, .timeout_ms = LIMIT_DATABASE_MS,
+                .password_file = password_file, .timeout_ms = LIMIT_DATABASE_MS,
                 .alive = connection_alive, .alive_arg = c, .stop = &c->cancelled,
                 .tls = (enum table_tls) config->mysql_tls,
         };
 }
 
 int connection_try_database(struct connection *c, struct error *e) {
-        const struct table_login login = login_of(c);
+        _cleanup_free_ char *password_file = session_password_file(c->session);
+        const struct table_login login = login_of(c, password_file);
 
         connection_close_database(c);
         return database_open(&login, &c->database, e);
@@ -121,7 +123,8 @@ int connection_try_database(struct connection *c, struct error *e) {
 
 int connection_open_database(struct connection *c, struct error *e) {
         const struct config *config = c->session->config;
-        const struct table_login login = login_of(c);
+        _cleanup_free_ char *password_file = session_password_file(c->session);
+        const struct table_login login = login_of(c, password_file);
         struct patience patience = { .connection = c, .whom = mysql_answers };
 
         if (config->mysql_ssl_ca && session_check_file("mysql", "ssl_ca", config->mysql_ssl_ca, e) < 0)

@@ -18,6 +18,11 @@ void outage_look(struct session *s);
 /* A worker waits no longer. `over`: because it needn't; then that is said, if the outage was said. */
 void outage_end(struct session *s, struct outage *o, bool over);
 
+/* What `config` says of AWS, for the brokers of the session; it points into both. */
+struct aws_settings session_aws_settings(const struct session *s, const struct config *config);
+/* A copy of the setting in force, or NULL; freed by the caller. Any thread. */
+char *session_password_file(struct session *s);
+
 /* Whether a file that a setting names can be read; ERROR_REFUSED, with its path and why not. */
 int session_check_file(const char *section, const char *key, const char *path, struct error *e);
 

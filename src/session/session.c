@@ -58,13 +58,18 @@ static int check_files(const struct session *s, struct error *e) {
         return 0;
 }
 
+struct aws_settings session_aws_settings(const struct session *s, const struct config *config) {
+        return (struct aws_settings) {
+                .region = config->aws_region, .profile = config->aws_profile, .role_arn = config->aws_role_arn,
+                .external_id = config->aws_external_id, .session_name = config->aws_session_name,
+                .bootstrap_servers = producer_bootstrap(s->properties, s->config->kafka_count),
+        };
+}
+
 int session_init(struct session *s, const struct config *config, struct service *service, enum session_kind kind,
                  struct error *e) {
         struct producer_settings settings = { .property_count = config->kafka_count };
-        struct aws_settings aws = {
-                .region = config->aws_region, .profile = config->aws_profile, .role_arn = config->aws_role_arn,
-                .external_id = config->aws_external_id, .session_name = config->aws_session_name,
-        };
+        struct aws_settings aws;
 
         *s = (struct session) {
                 .config = config, .service = service, .patient = kind == SESSION_PATIENT || kind == SESSION_PATIENT_TRANSACTIONS,
@@ -73,7 +78,8 @@ int session_init(struct session *s, const struct config *config, struct service 
         pthread_mutex_init(&s->lock, NULL);
         pthread_mutex_init(&s->outage_lock, NULL);
         s->properties = make_properties(config);
-        aws.bootstrap_servers = producer_bootstrap(s->properties, config->kafka_count);
+        s->password_file = config->mysql_password_file ? mem_copy_string(config->mysql_password_file) : NULL;
+        aws = session_aws_settings(s, config);
         s->aws = aws_new(&aws, aws_log, s);
         settings.properties = s->properties;
         settings.transactional_id = kind == SESSION_TRANSACTIONS || kind == SESSION_PATIENT_TRANSACTIONS ? "pinfeed" : NULL;
@@ -87,6 +93,8 @@ void session_done(struct session *s) {
         pthread_mutex_destroy(&s->outage_lock);
         aws_free(s->aws);
         free(s->properties);
+        free(s->password_file);
+        config_free(s->renewed);
         pthread_mutex_destroy(&s->lock);
 }
 

@@ -206,10 +206,3 @@ def test_unreachable_kafka_is_waited_for(pinfeed):
     pinfeed.wait_for_message(message_ids.STARTED)
     assert len(pinfeed.messages(message_ids.WAITING)) == len(pinfeed.messages(message_ids.RESUMED)) == 1
     assert pinfeed.show()["StatusText"] != shown["StatusText"]
-
-
-def test_sighup_does_not_end_the_service(pinfeed):
-    pinfeed.start()
-    pinfeed.machine.run("kill", "-HUP", pinfeed.pid)
-    wait_until(lambda: any("SIGHUP" in e["MESSAGE"] for e in pinfeed.messages()), 10, "a note about SIGHUP")
-    assert pinfeed.show()["ActiveState"] == "active"

@@ -167,6 +167,32 @@ static void a_failing_refresh_keeps_what_is_valid_warns_once_and_says_when_it_is
         aws_free(a);
 }
 
+/* Whoever reloads has changed something: at once, whatever the credentials are still good for. */
+static void renewed_settings_hold_from_the_next_token_on_and_the_former_until_they_work(void **state) {
+        struct script *s = *state;
+        struct aws *a = begin(s);
+        struct aws_status status;
+
+        provide(s, "A", s->now_s + 6 * 3600, 200);
+        token(s, a);
+        provide(s, "B", s->now_s + 6 * 3600, 0);
+        aws_renew(a, &(struct aws_settings) { .region = "eu-central-1" });
+        token(s, a);
+        assert_string_equal(used(a), "A");
+        assert_non_null(strstr(s->log, "4 AWS credentials can't be refreshed"));
+        aws_status(a, &status);
+        assert_string_equal(status.region, "eu-west-1");
+
+        provide(s, "B", s->now_s + 6 * 3600, 200);
+        s->now_s += 60;
+        token(s, a);
+        assert_string_equal(used(a), "B");
+        aws_status(a, &status);
+        assert_string_equal(status.region, "eu-central-1");
+        assert_string_equal(status.region_source, "[aws] region");
+        aws_free(a);
+}
+
 static void a_failing_refresh_is_tried_again_with_growing_pauses(void **state) {
         struct script *s = *state;
         struct aws *a = begin(s);
@@ -428,6 +454,7 @@ int main(void) {
                 TEST(credentials_are_replaced_well_before_they_end),
                 TEST(short_credentials_are_asked_for_with_each_token_but_not_each_producer),
                 TEST(a_failing_refresh_keeps_what_is_valid_warns_once_and_says_when_it_is_over),
+                TEST(renewed_settings_hold_from_the_next_token_on_and_the_former_until_they_work),
                 TEST(a_failing_refresh_is_tried_again_with_growing_pauses),
                 TEST(a_clock_that_is_set_neither_stops_nor_hurries_the_next_attempt),
                 TEST(keys_that_never_expire_are_read_again_and_kept_when_their_file_breaks),

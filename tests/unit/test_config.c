@@ -19,6 +19,7 @@ static int clear_environment(void **state) {
         (void) state;
         unsetenv("STATE_DIRECTORY");
         unsetenv("CREDENTIALS_DIRECTORY");
+        unsetenv("RELOADED_CREDENTIALS_DIRECTORY");
         return 0;
 }
 
@@ -598,9 +599,45 @@ static void config_finish_takes_what_systemd_provides(void **state) {
         assert_string_equal(c->state_dir, "/mine");
         assert_string_equal(c->mysql_password_file, "/p");
         config_free(c);
+
+        setenv("RELOADED_CREDENTIALS_DIRECTORY", directory, 1);
+        c = finished(MINIMAL);
+        assert_string_equal(config_origin(c, "mysql", "password_file"), "$RELOADED_CREDENTIALS_DIRECTORY");
+        config_free(c);
         unlink(file);
         rmdir(directory);
         clear_environment(NULL);
+}
+
+/* What config_changes says of two texts. */
+static void assert_changes(const char *before, const char *now, const char *reload, const char *restart) {
+        struct config *a = finished(before), *b = finished(now);
+
+        for (int i = 0; i < 2; i++) {
+                _cleanup_buffer_ struct buffer names = {};
+
+                config_changes(a, b, i == 0, &names);
+                assert_string_equal(buffer_string(&names), i == 0 ? reload : restart);
+        }
+        config_free(a);
+        config_free(b);
+}
+
+static void config_changes_tell_what_a_reload_applies_from_what_wants_a_restart(void **state) {
+        (void) state;
+        assert_changes(MINIMAL, MINIMAL, "", "");
+        assert_changes(MINIMAL "[emulate]\nrate = 1\n", MINIMAL, "", "");
+        assert_changes(MINIMAL, MINIMAL "[emulate]\nrate = 2\nseed = 1\n[mysql]\npassword_file = /p\n",
+                       "mysql.password_file, emulate.rate", "emulate.seed");
+        assert_changes(MINIMAL "[aws]\nprofile = a\n[pinfeed]\nlog_level = debug\n", MINIMAL "[aws]\nprofile = b\n",
+                       "pinfeed.log_level, aws.profile", "");
+        assert_changes(MINIMAL "[kafka]\nlinger.ms = 5\nacks = all\n", MINIMAL "[kafka]\nlinger.ms = 6\nretries = 1\n",
+                       "", "kafka.linger.ms, kafka.retries, kafka.acks");
+        assert_changes(MINIMAL "[stream a]\ntable = t\nkey = k\n", MINIMAL "[stream b]\ntable = t\nkey = k\n"
+                       "[stream pin]\nwhere = 1\n", "", "stream pin.where, stream b, stream a");
+        /* The topics and the group follow it. */
+        assert_changes(MINIMAL, "[pinfeed]\nuser_id = other\n[mysql]\nhost = db.example\n[kafka]\nbootstrap.servers = "
+                       "b:9098\n", "", "pinfeed.user_id");
 }
 
 static void config_finish_finds_the_password_file_beside_the_configuration(void **state) {
@@ -777,6 +814,7 @@ int main(void) {
                 cmocka_unit_test(config_finish_says_what_is_missing),
                 cmocka_unit_test(config_finish_refuses_a_topic_that_kafka_would),
                 cmocka_unit_test(config_finish_takes_what_systemd_provides),
+                cmocka_unit_test(config_changes_tell_what_a_reload_applies_from_what_wants_a_restart),
                 cmocka_unit_test(config_finish_finds_the_password_file_beside_the_configuration),
                 cmocka_unit_test(config_empty_value_means_the_default),
                 cmocka_unit_test(config_keeps_a_pasted_java_properties_file),

@@ -125,6 +125,67 @@ static void report_now(void *arg) {
         say(arg, "reported");
 }
 
+static unsigned read_settings_again(void *arg) {
+        say(arg, "read again");
+        return 1;
+}
+
+static int run_with_settings(struct service *s) {
+        void *args[] = { s };
+        struct service_job job = {
+                .work = work_until_stopped, .args = args, .count = 1, .report = report_now, .report_interval_s = 3600,
+                .reload = read_settings_again, .arg = s, .stop_timeout_ms = 20000,
+        };
+
+        return run(s, &job);
+}
+
+static void sighup_reloads_between_two_notifications_and_changes_the_interval(void **state) {
+        struct child c;
+
+        (void) state;
+        child_start(&c, run_with_settings, CHILD_NOTIFIES);
+        child_wait_text(&c, c.err, "working");
+        kill(c.pid, SIGHUP);
+        child_wait_text(&c, c.notes, "USEC");
+        child_wait_text(&c, strstr(c.notes, "RELOADING=1\nMONOTONIC_USEC="), "|READY=1|");
+        assert_int_equal(child_count(c.err, "read again"), 1);
+        child_wait_text(&c, c.err, "reported");
+        kill(c.pid, SIGTERM);
+        assert_int_equal(child_end(&c), 0);
+}
+
+static int work_before_ready(struct worker *w, void *arg, struct error *e) {
+        (void) e;
+        say(arg, "working");
+        while (worker_sleep_ms(w, 3600 * 1000))
+                ;
+        return 0;
+}
+
+static int run_before_ready(struct service *s) {
+        void *args[] = { s };
+        struct service_job job = {
+                .work = work_before_ready, .args = args, .count = 1, .reload = read_settings_again, .arg = s,
+                .stop_timeout_ms = 20000,
+        };
+
+        return run(s, &job);
+}
+
+static void a_reload_while_it_starts_is_not_taken_for_the_start_s_end(void **state) {
+        struct child c;
+
+        (void) state;
+        child_start(&c, run_before_ready, CHILD_NOTIFIES);
+        child_wait_text(&c, c.err, "working");
+        kill(c.pid, SIGHUP);
+        child_wait_text(&c, c.err, "read again");
+        kill(c.pid, SIGTERM);
+        assert_int_equal(child_end(&c), 0);
+        assert_null(strstr(c.notes, "READY=1"));
+}
+
 static int run_with_a_rare_report(struct service *s) {
         void *args[] = { s };
         struct service_job job = {
@@ -417,6 +478,8 @@ int main(void) {
                 cmocka_unit_test(sigterm_wakes_a_sleeping_worker_and_ends_the_run_well),
                 cmocka_unit_test(sigint_stops_as_well),
                 cmocka_unit_test(sighup_stops_nothing),
+                cmocka_unit_test(sighup_reloads_between_two_notifications_and_changes_the_interval),
+                cmocka_unit_test(a_reload_while_it_starts_is_not_taken_for_the_start_s_end),
                 cmocka_unit_test(sigusr1_reports_now),
                 cmocka_unit_test(sighup_that_was_ignored_stays_ignored),
                 cmocka_unit_test(a_second_sigint_ends_at_once),
