@@ -1,5 +1,6 @@
 /* feed: one stream's way from its table to its topic: what every job stands on that sends rows in key order, once. The
- * cursor commits in the same Kafka transaction as its records.
+ * cursor commits in the same Kafka transaction as its records. A run has an end, or follows the table: then rows that
+ * become visible late, with smaller keys, are sent when they do.
  *
  * Starting, resuming and recovering are one path, an attempt: a new producer, init_transactions (which fences whoever
  * was there and ends what was left open), the stable committed cursor, where to go on, a claim (the same cursor, signed

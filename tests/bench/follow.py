@@ -1,7 +1,4 @@
-"""How soon a row that is committed is in a reader's hands with --follow, and what looking costs when nothing comes.
-
-    PINFEED=build/pinfeed PYTHONPATH=tests .deps/venv/bin/python -B -m bench.follow [SECONDS]
-"""
+"""How soon a row that is committed is in a reader's hands with --follow, and what looking costs when nothing comes."""
 
 import statistics
 import sys

@@ -2,6 +2,7 @@
 #include "db.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* ---- columns ---- */
 
@@ -889,6 +890,95 @@ static void fingerprint_changes_with_server_and_database(void **state) {
         }
 }
 
+/* ---- what a follow asks ---- */
+
+static void ranges_yield_their_rows_along_the_index(void **state) {
+        static const struct table_range ranges[] = { { INT64_MIN + 1, 2 }, { 5, 5 }, { 100, 200 }, { 1990, INT64_MAX } };
+        struct database *db = open_database(10000);
+        struct table_reader *reader;
+        struct table *t;
+        struct error e;
+
+        (void) state;
+        admin_create("ranged", "(k BIGINT UNSIGNED PRIMARY KEY, filler VARCHAR(200))");
+        admin_run("INSERT INTO ranged SELECT seq, REPEAT('x', 200) FROM seq WHERE seq <= 2000 AND seq NOT IN (150, 1995)");
+        admin_run("ANALYZE TABLE ranged");
+        t = describe(db, &(struct table_spec) { .name = "ranged", .key = "k", .columns = "k", .where = "k <> 5 -- but" });
+        for (uint64_t limit = 0; limit <= 3; limit += 3) {
+                uint64_t touched = rows_touched(db);
+                _cleanup_free_ char *rows = NULL;
+                size_t count = 0;
+
+                if (table_read_ranges(db, t, ranges, sizeof ranges / sizeof *ranges, limit, &reader, &e) < 0)
+                        fail_msg("%s", e.what);
+                rows = read_all(t, reader);
+                for (const char *p = rows; (p = strchr(p, '\n')); p++)
+                        count++;
+                assert_int_equal(count, limit ? limit : 2 + 100 + 10);
+                assert_true(strncmp(rows, "1\t", 2) == 0);
+                if (rows_touched(db) - touched > 200)
+                        fail_msg("%llu rows were touched", (unsigned long long) (rows_touched(db) - touched));
+        }
+        table_free(t);
+        database_close(db);
+}
+
+static enum database_transactions transactions(struct database *db, uint64_t *ret_oldest, uint64_t *ret_newest) {
+        struct error e;
+
+        usleep(300000);                 /* the server shows what was so a tenth of a second ago */
+        return database_transactions(db, ret_oldest, ret_newest, &e);
+}
+
+static void open_transactions_are_seen_from_their_first_row_on(void **state) {
+        struct database *db = open_database(10000), *reader = open_database(10000);
+        uint64_t oldest, newest, first;
+
+        (void) state;
+        admin_create("opened", "(k INT PRIMARY KEY) ENGINE=InnoDB");
+        assert_int_equal(transactions(db, &oldest, &newest), DATABASE_TRANSACTIONS);
+        assert_true(oldest == 0 && newest == 0);
+        free(session_value(reader, "SELECT COUNT(*) FROM opened"));             /* who only reads doesn't count */
+        admin_run("BEGIN");
+        admin_run("INSERT INTO opened VALUES (1)");
+        assert_int_equal(transactions(db, &oldest, &newest), DATABASE_TRANSACTIONS);
+        assert_true(oldest > 0 && oldest == newest);
+        first = oldest;
+        admin_run("ROLLBACK");
+        assert_int_equal(transactions(db, &oldest, &newest), DATABASE_TRANSACTIONS);
+        assert_true(oldest == 0 && newest == 0);
+        admin_run("BEGIN");
+        admin_run("INSERT INTO opened VALUES (2)");
+        assert_int_equal(transactions(db, &oldest, &newest), DATABASE_TRANSACTIONS);
+        assert_true(oldest > first);
+        admin_run("COMMIT");
+        database_close(reader);
+        database_close(db);
+}
+
+static void transactions_are_hidden_on_a_replica_and_without_the_right(void **state) {
+        struct table_login login = { .host = "127.0.0.1", .port = (unsigned) atoi(getenv("PINFEED_TEST_MYSQL_PORT")),
+                                     .user = "nosy", .database = "pinfeed_test", .timeout_ms = 10000 };
+        struct database *db = open_database(10000), *nosy;
+        uint64_t oldest, newest;
+        struct error e;
+
+        (void) state;
+        admin_run("DROP USER IF EXISTS nosy@'%%'");
+        admin_run("CREATE USER nosy@'%%'");
+        admin_run("GRANT SELECT ON *.* TO nosy@'%%'");
+        if (database_open(&login, &nosy, &e) < 0)
+                fail_msg("%s", e.what);
+        assert_int_equal(transactions(nosy, &oldest, &newest), DATABASE_TRANSACTIONS_HIDDEN);
+        free(session_value(nosy, "SELECT 1"));          /* the connection is as good as before */
+        database_close(nosy);
+        assert_int_equal(transactions(db, &oldest, &newest), DATABASE_TRANSACTIONS);
+        admin_run("SET GLOBAL read_only = 1");
+        assert_int_equal(transactions(db, &oldest, &newest), DATABASE_TRANSACTIONS_HIDDEN);
+        admin_run("SET GLOBAL read_only = 0");
+        database_close(db);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_kind_of_column_becomes_the_expected_json),
@@ -912,6 +1002,9 @@ int main(void) {
                 cmocka_unit_test(common_keys_of_large_tables_come_at_once),
                 cmocka_unit_test(fingerprint_changes_with_what_it_stands_for_and_nothing_else),
                 cmocka_unit_test(fingerprint_changes_with_server_and_database),
+                cmocka_unit_test(ranges_yield_their_rows_along_the_index),
+                cmocka_unit_test(open_transactions_are_seen_from_their_first_row_on),
+                cmocka_unit_test(transactions_are_hidden_on_a_replica_and_without_the_right),
         };
 
         return cmocka_run_group_tests(tests, admin_set_up, admin_tear_down);

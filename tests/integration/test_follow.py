@@ -177,3 +177,13 @@ def test_a_table_with_a_long_past_is_sent_whole(follow):
     follow.wait_for_rows(60002)
     assert follow.pinfeed.stop() == 0
     follow.assert_once()
+
+
+def test_where_leaves_out_most_rows_and_the_others_are_sent(follow):
+    follow.make("INSERT INTO t SELECT NULL, MOD(seq, 7) FROM seq_1_to_30000", stream={"where": "v = '0'"}, follow={"settle": 2})
+    follow.start().wait_for_rows(30000 // 7, 60)
+    follow.insert(5)
+    follow.execute("INSERT INTO t (v) VALUES ('0')")
+    follow.wait_for_rows(30000 // 7 + 1)
+    assert follow.pinfeed.stop() == 0
+    follow.assert_exact(where="v = '0'")
