@@ -30,7 +30,8 @@ struct feed_run {
         _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
         _Atomic size_t unready;                 /* feeds that are not verified yet */
         bool follows;                           /* there is no end: new rows are sent as they appear, until a stop */
-        uint64_t interval_us, settle_us;        /* when it follows: between two looks; how long a missing key may be late */
+        /* When it follows: between two looks; how long a missing key may be late. */
+        _Atomic uint64_t interval_us, settle_us;
         bool restart;
         pthread_mutex_t restart_lock;           /* around: */
         char restart_name[33];                  /* which restart it is; "": nobody has looked yet */

@@ -152,12 +152,12 @@ const struct setting settings[] = {
                      "committed records waits longer for each." },
 
         /* ---- [follow] ---- */
-        { .section = "follow", .key = "interval", .type = SETTING_REAL, IN_CONFIG(follow_interval_s), .real_least = 0.05,
-          .real_most = 3600, .normal = "1",
+        { .section = "follow", .key = "interval", .type = SETTING_REAL, IN_CONFIG(follow_interval_s), .reload = true,
+          .real_least = 0.05, .real_most = 3600, .normal = "1",
           .help = "Seconds between two looks for new rows.",
           .details = "A look is one query along the key's index. Fractions are fine." },
-        { .section = "follow", .key = "settle", .type = SETTING_UNSIGNED, IN_CONFIG(follow_settle_s), .least = 1, .most = 86400,
-          .normal = "60",
+        { .section = "follow", .key = "settle", .type = SETTING_UNSIGNED, IN_CONFIG(follow_settle_s), .reload = true, .least = 1,
+          .most = 86400, .normal = "60",
           .help = "Seconds that a row may be late: its transaction lasts no longer than that.",
           .details = "Keys that are missing between others are looked for until then, and are taken for rolled back after that. "
                      "Where the user has the right PROCESS, and the server is no replica, open transactions are seen: then a key is "

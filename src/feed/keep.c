@@ -296,11 +296,11 @@ static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
         return r == STEP_ON && conclude(f, *ret_full || k->blocked, e) < 0 ? STEP_FAILED : r;
 }
 
-/* Until the next look. */
+/* Until the next look, by the interval that is in force. */
 static enum step rest(struct feed *f, struct error *e) {
-        uint64_t until_us = f->keep.look_us + f->run->interval_us;
+        uint64_t until_us;
 
-        while (clock_monotonic_us() < until_us && !worker_stopping(f->connection.worker))
+        while (clock_monotonic_us() < (until_us = f->keep.look_us + f->run->interval_us) && !worker_stopping(f->connection.worker))
                 if (producer_poll(f->connection.producer, clock_left_ms(until_us, LIMIT_SLICE_MS), e) < 0)
                         return STEP_FAILED;
         return worker_stopping(f->connection.worker) ? STEP_STOPPED : STEP_ON;

@@ -1,5 +1,6 @@
 /* follow: feeds without an end, side by side, and what they say of themselves. */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 
 #include "pinfeed/feed.h"
@@ -94,6 +95,35 @@ static void report_stopped(const struct follow *w) {
         service_log(w->run.session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "stopped; %s", buffer_string(&line));
 }
 
+/* For pinfeed --status: {"streams": {NAME: its figures}}. */
+static void tell(void *arg, struct buffer *out) {
+        struct follow *w = arg;
+        json_t *streams = json_object();
+        uint64_t now_us = clock_monotonic_us();
+
+        for (size_t i = 0; i < w->run.count; i++) {
+                const struct feed *f = w->run.feeds[i];
+                const struct feed_progress *p = feed_progress(f);
+
+                json_object_set_new(streams, feed_stream(f)->name,
+                                    json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I}", "rows", (json_int_t) p->committed,
+                                              "bytes", (json_int_t) p->bytes, "lag_s", lag_s(w, f, now_us),
+                                              "lag_rows", (json_int_t) p->behind, "missing", (json_int_t) p->missing,
+                                              "late", (json_int_t) p->late, "unused", (json_int_t) p->unused,
+                                              "missed", (json_int_t) p->missed));
+        }
+        session_tell(&w->run.session, json_pack("{s:o}", "streams", streams), out);
+}
+
+static unsigned on_reload(void *arg) {
+        struct follow *w = arg;
+        const struct config *config = session_reload(&w->run.session);
+
+        w->run.interval_us = (uint64_t) (config->follow_interval_s * 1e6);
+        w->run.settle_us = config->follow_settle_s * 1000000ull;
+        return config->stats_interval_s;
+}
+
 static void on_wake(void *arg) {
         struct follow *w = arg;
 
@@ -102,10 +132,12 @@ static void on_wake(void *arg) {
 
 static int run(struct follow *w, struct error *e) {
         struct service *service = w->run.session.service;
+        _cleanup_free_ char *socket = session_tell_path(w->run.session.config, "follow");
         const struct service_job job = {
                 .work = feed_work, .args = (void **) w->run.feeds, .count = w->run.count, .report = on_report,
-                .report_interval_s = w->run.session.config->stats_interval_s, .wake = on_wake, .arg = w,
-                .ready_by_ms = LIMIT_READY_MS, .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
+                .report_interval_s = w->run.session.config->stats_interval_s, .reload = on_reload, .wake = on_wake,
+                .tell_path = socket, .tell = tell, .arg = w, .ready_by_ms = LIMIT_READY_MS,
+                .stop_timeout_ms = LIMIT_STOP_WORKERS_MS,
         };
         int r;
 

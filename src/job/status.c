@@ -12,6 +12,7 @@ static const struct {
         const char *job, *start;
 } daemons[] = {
         { "emulate", "systemctl start pinfeed" },
+        { "follow", "systemctl start pinfeed-follow" },
 };
 
 struct status {

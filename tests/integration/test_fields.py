@@ -54,7 +54,10 @@ def test_status(mariadb, kafka, pinfeeds, database):
     pinfeed.freeze()
     answers.append(ask(f"--set=kafka.bootstrap.servers=127.0.0.1:{free_port()}"))
     pinfeed.thaw()
-    compare("pinfeed --status --json", answers, {"replay": "STREAM"})
+    pinfeed.stop()
+    pinfeed.start("--follow", "--streams=user")
+    answers.append(pinfeed.wait_until(lambda: (a := ask()) and json.loads(a)["follow"] and a, 30, "it follows"))
+    compare("pinfeed --status --json", answers, {"replay": "STREAM", "follow.streams": "STREAM"})
 
 
 def test_check_and_wrong_settings(mariadb, kafka, pinfeeds):

@@ -1,5 +1,7 @@
 """--follow: new rows as they appear, each once, whatever the order in which their transactions commit."""
 
+import json
+import signal
 import time
 
 import pytest
@@ -32,6 +34,20 @@ def test_it_goes_on_where_a_replay_ended_and_a_replay_where_it_ended(follow):
     assert follow.replay()["rows"] == 5
     assert follow.replay()["rows"] == 0
     follow.assert_exact()
+
+
+def test_a_follow_tells_how_far_it_is_and_takes_another_interval(follow):
+    follow.make("INSERT INTO t SELECT NULL, CONCAT('row ', seq) FROM seq_1_to_100", follow={"interval": 3600})
+    follow.start().wait_for_rows(100)
+    told = json.loads(follow.pinfeed.beside("--status", "--json").stdout)["follow"]
+    assert told["pid"] == follow.pinfeed.pid and told["streams"]["t"]["rows"] == 100
+    follow.insert(5)
+    follow.pinfeed.settings["follow"]["interval"] = 0.1
+    follow.pinfeed.write_config()
+    follow.pinfeed.send_signal(signal.SIGHUP)
+    follow.pinfeed.wait_for(r"settings read again: applied follow.interval", 10)
+    follow.wait_for_rows(105)
+    assert follow.pinfeed.stop() == 0
 
 
 # ---- looks ----------------------------------------------------------------------------------------------------------
