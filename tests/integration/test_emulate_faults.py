@@ -136,12 +136,11 @@ def test_a_key_is_in_the_file_before_its_first_record_and_until_its_last_acknowl
     wait_for_records(pinfeed, kafka, 20)
     kafka.freeze()
     try:
-        time.sleep(1.5)
+        pinfeed.wait_until(lambda: len(in_flight(pinfeed)) > 100, 30, "a hundred posts are under way")
         pinfeed.kill()
         left = in_flight(pinfeed)
     finally:
         kafka.thaw()
-    assert len(left) > 100
     before = sent.records(kafka, pinfeed)
     half_sent = set.union(*({r.key for r in f} for f in before.values())) \
         - set.intersection(*({r.key for r in f} for f in before.values()))

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from rig import wait_until
 from rig.replay import STREAMS, assert_exact, create_topics, cursor, load_posts, result
 from rig.steps import Steps
 
@@ -32,14 +33,16 @@ class Backfill:
         return sum(c["main"]["rows"] for c in found if c and "main" in c)
 
     def run_and_kill(self, kills_left):
-        """One life. A random death, between its very beginning and a moment when rows flow."""
+        """One life. A random death: at its very beginning, or, of three in four, while rows flow."""
         left = self.rows - self.committed()
         rate = max(100, left / (kills_left + 1))
         pinfeed = self.pinfeed
         pinfeed.env = {k: str(v) for k, v in
                        {**self.environment, **self.steps.environment("commit:before:0:<60 commit:after:0:<30")}.items()}
         pinfeed.start("--replay", f"--set=replay.rate={rate:.0f}", "--set=replay.commit_rows=300")
-        time.sleep(self.random.uniform(0, 1.6))         # a random moment is what this is about
+        if self.random.random() < 0.75:
+            wait_until(lambda: self.steps.calls("produce") > 0, 60, "rows flow", 0.01)
+        time.sleep(self.random.uniform(0, 0.7))         # a random moment is what this is about
         pinfeed.kill()
         assert pinfeed.exit_code == -9, pinfeed.log
         phases = [slot.phase for slot in self.steps.read()]
