@@ -87,18 +87,12 @@ check-promises:                             ## Tests: each of README's promises 
 
 .PHONY: check-ci
 check-ci: deps                              ## CI: all of this group, side by side
-	+@$(SELF) -j$(CORES) programs manual
-	+@$(SIDE_BY_SIDE) -j 2 '$(SELF) check-service' '$(SELF) check-brokers'
-
-# Not in CI yet: not all green (librdkafka's own locks under ThreadSanitizer; the newest platform; the long tests).
-.PHONY: check-more
-check-more: deps                            ## By hand: check-newest, check-long and the tests with sanitizers
 	+@$(SELF) -j$(CORES) programs manual asan-programs tsan-programs
-	+@$(SIDE_BY_SIDE) -j 2 '$(SELF) check-newest' '$(TSAN) unit' '$(TSAN) integration' '$(ASAN) integration' \
-	  '$(SELF) check-long'
+	+@$(SIDE_BY_SIDE) -j 2 '$(TSAN) integration' '$(SELF) check-newest' '$(ASAN) integration' '$(SELF) check-long' \
+	  '$(SELF) check-service' '$(SELF) check-brokers' '$(TSAN) db-tests' '$(TSAN) unit'
 
 .PHONY: check-long
-check-long: $(BUILD)/pinfeed $(SIGN) deps   ## By hand: longer outages, longer runs
+check-long: $(BUILD)/pinfeed $(SIGN) deps   ## CI: longer outages, longer runs
 	$(Q)$(INTEGRATION) -m long $(PYTEST_ARGS)
 
 .PHONY: check-service
