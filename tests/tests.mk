@@ -7,16 +7,19 @@ CORES := $(shell nproc)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 DB_TESTS := $(patsubst tests/db/%.c,$(BUILD)/db/%,$(sort $(wildcard tests/db/test_*.c)))
 SIGN := $(BUILD)/tools/sign
+# For another architecture it is elsewhere.
+CMOCKA ?= -lcmocka
+$(BUILD)/obj/tests/%.o: private DEFINES = $(CMOCKA_CFLAGS)
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(C11_THREADS) $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,LINK,$@))
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CMOCKA) -lm
 
 $(BUILD)/db/%: $(BUILD)/obj/tests/db/%.o $(BUILD)/obj/tests/db/db.o $(C11_THREADS) $(BUILD)/libpinfeed.a
 	@mkdir -p $(@D)
 	$(if $(V),,$(call say,LINK,$@))
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CMOCKA) -lm
 
 # A program that only tests run.
 $(SIGN): $(BUILD)/obj/tests/tools/sign.o $(C11_THREADS) $(BUILD)/libpinfeed.a

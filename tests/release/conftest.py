@@ -16,7 +16,9 @@ from machine import Machine, why_not  # noqa: E402
 from rig import Identity, Kafka, MariaDB  # noqa: E402
 
 VERSION = re.search(r"^VERSION *:= *(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-RELEASE = pathlib.Path(os.environ.get("PINFEED_RELEASE", ROOT / "build/release"))
+BUILD = pathlib.Path(os.environ.get("PINFEED_BUILD", ROOT / "build")).absolute()
+RELEASE = BUILD / "release"
+DEPS = pathlib.Path(os.environ.get("PINFEED_DEPS", ROOT / ".deps")).absolute()
 ARCHES = ("x86_64", "aarch64")
 # Where there is nothing of Amazon's to be had: what names what lies where on it.
 SYSTEMS = ("here", "sid")
@@ -28,7 +30,7 @@ def other_root(name, suite, architecture, packages):
     if made.returncode == 77:
         pytest.skip(made.stderr.strip())
     assert made.returncode == 0, made.stderr
-    return pathlib.Path(os.environ.get("PINFEED_DEPS", ROOT / ".deps")).absolute() / "release/roots" / name
+    return DEPS / "release/roots" / name
 
 
 @pytest.fixture(scope="session")
