@@ -75,6 +75,14 @@ def test_unit_tests_pass(name, runner, built):
     assert len(results) == expected and failed <= (NOT_EMULATED if runner else set()), done.stdout
 
 
+def test_a_hostile_server_ends_nothing(runner, built, tmp_path):
+    """Also where Connector/C as others have it is ended."""
+    done = subprocess.run([*runner, built / "db/test_hostile"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          env={**os.environ, "PINFEED_TEST_TMP": str(tmp_path), "PINFEED_TEST_PATCHED": "yes"},
+                          stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0 and "SKIPPED" not in done.stdout, done.stdout[-3000:]
+
+
 def test_integration_tests_pass(arch, runner, unpacked, built, tmp_path):
     programs = {"PINFEED": unpacked(arch) / "files/usr/local/bin/pinfeed", "PINFEED_SIGN": built / "tools/sign"}
     environment = dict(os.environ)
