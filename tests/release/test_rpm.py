@@ -10,8 +10,8 @@ from conftest import VERSION
 pytestmark = pytest.mark.skipif(not shutil.which("rpmbuild"), reason="rpm and rpmbuild are missing: apt-get install rpm")
 
 # Packages of Amazon Linux 2023 in the versions with which it began.
-PROVIDED = {"glibc": "2.34", "systemd-libs": "252.4", "systemd": "252.4", "ca-certificates": "2023.2.60", "bash": "5.2.15"}
-PROVIDES = {"bash": "/bin/sh"}
+AMAZON = {"glibc": ("2.34", []), "systemd-libs": ("252.4", []), "systemd": ("252.4", []), "ca-certificates": ("2023.2.60", []),
+          "bash": ("5.2.15", ["/bin/sh"])}
 
 
 def _rpm(root, *arguments):
@@ -20,19 +20,24 @@ def _rpm(root, *arguments):
     return done.returncode, done.stdout
 
 
+def write_packages(work, directory, arch, packages):
+    """{name: (version, what it provides)}: empty packages."""
+    specs = work / "specs"
+    specs.mkdir()
+    directory.mkdir()
+    for name, (version, provides) in packages.items():
+        (specs / f"{name}.spec").write_text(f"Name: {name}\nVersion: {version}\nRelease: 1\nSummary: x\nLicense: x\n" +
+                                            "".join(f"Provides: {p}\n" for p in provides) + "%description\nx\n%files\n")
+    subprocess.run(["rpmbuild", "--quiet", "-bb", f"--target={arch}", f"--define=_rpmdir {directory}", f"--define=_topdir {work}/top",
+                    *sorted(specs.iterdir())], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture
 def root(tmp_path, arch):
     """A root that has packages with Amazon's names and versions, which are empty."""
-    specs, packages, root = tmp_path / "specs", tmp_path / "rpms", tmp_path / "root"
-    for directory in (specs, packages, root):
-        directory.mkdir()
-    for name, version in PROVIDED.items():
-        provides = f"Provides: {PROVIDES[name]}\n" if name in PROVIDES else ""
-        (specs / f"{name}.spec").write_text(f"Name: {name}\nVersion: {version}\nRelease: 1\nSummary: x\nLicense: x\n{provides}"
-                                            "%description\nx\n%files\n")
-        subprocess.run(["rpmbuild", "--quiet", "-bb", f"--target={arch}", f"--define=_rpmdir {packages}",
-                        f"--define=_topdir {tmp_path}/top", specs / f"{name}.spec"], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+    packages, root = tmp_path / "rpms", tmp_path / "root"
+    root.mkdir()
+    write_packages(tmp_path, packages, arch, AMAZON)
     code, words = _rpm(root, "-i", "--ignorearch", *packages.rglob("*.rpm"))
     assert code == 0, words
     return root
