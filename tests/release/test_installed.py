@@ -1,5 +1,9 @@
 """Packages on booted machines: installed, started, upgraded, removed, purged, installed again; and the tarball."""
 
+import re
+
+from conftest import ROOT
+
 from rig import wait_until
 
 LEFT = ("/etc/pinfeed/pinfeed.conf", "/etc/pinfeed/mysql-password", "/var/lib/pinfeed")
@@ -95,3 +99,36 @@ def test_tarball_installs_upgrades_and_undoes_itself(machine, configured):
     users = {"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"}
     assert set(after.splitlines()) - set(before.splitlines()) <= users
     assert set(before.splitlines()) <= set(after.splitlines())
+
+
+# What only an instance has: /srv/bucket is the bucket, and what the role amounts to.
+_FAKES = {
+    "aws": 'case "$1 $2" in\n"s3 cp") cp "/srv/bucket/${3##*/}" "$4" ;;\n"ssm get-parameter") cat "/srv/parameters$4" ;;\n*) exit 2\nesac',
+    "curl": 'cp /srv/bucket/rds.pem "$2"',
+    "dnf": 'test "$1 $2" = "-y install" && test -e "$3" && dpkg -i /srv/pinfeed.deb && cd /srv/bucket &&\n'
+           'cp environment ca.pem /etc/pinfeed/ && cp -p aws/credentials /etc/pinfeed/aws/',
+}
+
+
+def test_user_data_of_the_readme_leads_to_the_first_record(machine, configured):
+    script = re.search(r"^```\n(#!/bin/bash\n.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+    assert len(script.splitlines()) == 10
+    machine.write("/srv/user-data", script)
+    for name, commands in _FAKES.items():
+        machine.write(f"/srv/fakes/{name}", f"#!/bin/sh\n{commands}\n", 0o755)
+    run = ["env", "PATH=/srv/fakes:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "bash", "/srv/user-data"]
+    machine.run("useradd", "--system", "pinfeed", check=False)
+    pinfeed = configured()
+    machine.run("mv", "/etc/pinfeed", "/srv/bucket")
+    machine.run("touch", "/srv/bucket/rds.pem", "/srv/bucket/pinfeed-VERSION.x86_64.rpm")
+
+    assert machine.try_run(*run)[0] != 0, "it goes on without the password"
+    assert _state(machine, "is-active") == "inactive"
+
+    machine.run("install", "-D", "/srv/bucket/mysql-password", "/srv/parameters/pinfeed/mysql-password")
+    machine.run(*run)
+    modes = machine.run("stat", "-c", "%U %a", "/etc/pinfeed/mysql-password", "/etc/pinfeed/rds.pem")
+    assert modes.splitlines() == ["root 600", "root 644"]
+    assert _state(machine, "is-enabled") == "enabled"
+    _goes_on(pinfeed)
+    _dpkg(machine, "-P", "pinfeed")
