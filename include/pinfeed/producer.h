@@ -48,7 +48,9 @@ struct producer_settings {
         /* Words for errors about refused access: "credentials from …, region us-east-1 (from …)"; "" if unknown. May be
          * NULL. */
         void (*identity)(void *credentials, char *ret, size_t size);
-        void *credentials;              /* handed to token and identity */
+        /* What besides missing rights a refused token may be due to, as aws_suspect has it. May be NULL. */
+        bool (*suspect)(void *credentials, char *ret, size_t size);
+        void *credentials;              /* handed to these three */
         producer_report_fn report;      /* may be NULL */
         void *report_arg;
         producer_log_fn log;            /* may be NULL */

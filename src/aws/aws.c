@@ -254,6 +254,7 @@ static void keep(struct aws *a, struct aws_credentials *new, const struct lookup
         snprintf(a->status.region, sizeof a->status.region, "%s", l->region);
         snprintf(a->status.region_source, sizeof a->status.region_source, "%s", l->region_source);
         a->status.credentials_expire_s = new->expires_s;
+        a->status.temporary = new->session_token != NULL;
         warned = a->warned;
         a->warned = false;
         now = a->status;

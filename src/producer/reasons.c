@@ -38,16 +38,18 @@ bool reason_is_refusal(rd_kafka_resp_err_t code) {
 }
 
 static void hint_rights(const struct producer *p, struct error *e, enum reason_action action) {
-        char identity[384] = "", used[400] = "";
+        char identity[384] = "", used[400] = "", cause[384] = "a wrong secret key, to a wrong region";
 
         if (p->settings.identity)
                 p->settings.identity(p->settings.credentials, identity, sizeof identity);
         if (*identity)
                 snprintf(used, sizeof used, " (used: %s)", identity);
         if (action == REASON_CONNECT && p->by_token) {
-                error_hint(e, "Kafka says the same to a wrong secret key, to a wrong region and to missing rights: check that "
-                              "these are the right credentials and that the region is the cluster's%s, and add %s to the "
-                              "policy of the role.", used, actions[action].rights);
+                if (p->settings.suspect && p->settings.suspect(p->settings.credentials, cause, sizeof cause))
+                        error_hint(e, "%s%s.", cause, used);
+                else
+                        error_hint(e, "Kafka says the same to %s, and to missing rights: check these%s, and add %s to the policy of "
+                                      "the role.", cause, used, actions[action].rights);
                 return;
         }
         if (action == REASON_CONNECT) {

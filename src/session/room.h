@@ -7,6 +7,7 @@
 /* producer_token_fn, and the producer's words about it; `arg` is the session. Any thread. */
 int session_token(void *arg, char **ret_token, int64_t *ret_expires_ms, struct error *e);
 void session_identity(void *arg, char *ret, size_t size);
+bool session_suspect(void *arg, char *ret, size_t size);
 
 /* A worker has waited since `since_us`, as far as is known because of `why`. If it lasts, outage_look says so: when, see
  * outage.c. Any thread. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 #include "pinfeed/limits.h"
@@ -148,6 +149,17 @@ void session_identity(void *arg, char *ret, size_t size) {
         if (*status.source && *status.region)
                 snprintf(ret, size, "credentials from %s, access key %s, region %s from %s", status.source,
                          status.access_key_id, status.region, status.region_source);
+}
+
+bool session_suspect(void *arg, char *ret, size_t size) {
+        struct session *s = arg;
+        struct aws_status status;
+        struct timex t = {};
+        bool unsynchronised = adjtimex(&t) >= 0 && t.status & STA_UNSYNC;
+
+        aws_status(s->aws, &status);
+        return aws_suspect(&status, producer_bootstrap(s->properties, s->config->kafka_count),
+                           unsynchronised ? clock_wall_ms() / 1000 : 0, ret, size);
 }
 
 int session_token(void *arg, char **ret_token, int64_t *ret_expires_ms, struct error *e) {

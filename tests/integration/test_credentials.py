@@ -29,12 +29,12 @@ class Found:
     def __init__(self, text):
         assert text.count("\n") == 1 and text.endswith("\n")
         printed = json.loads(text)
-        assert set(printed) == {"token", "expires_at", "lifetime_ms", "region", "region_source", "credentials"}
+        assert set(printed) == {"token", "expires_at", "expires_at_ms", "region", "region_source", "credentials"}
         assert set(printed["credentials"]) == {"source", "access_key_id", "expires_at"}
         self.region, self.region_source = printed["region"], printed["region_source"]
         self.source, self.access_key = printed["credentials"]["source"], printed["credentials"]["access_key_id"]
         self.until_s, self.credentials_until_s = _epoch(printed["expires_at"]), _epoch(printed["credentials"]["expires_at"])
-        assert printed["lifetime_ms"] == self.until_s * 1000
+        assert printed["expires_at_ms"] == self.until_s * 1000
         token = printed["token"]
         self.url = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         self.query = dict(parse_qsl(urlsplit(self.url).query))

@@ -53,6 +53,19 @@ def test_a_token_with_a_wrong_secret_is_rejected_and_said(emulate, kafka, sample
     assert nothing_was_sent(kafka, pinfeed)
 
 
+def test_what_can_be_known_of_a_refused_token_is_said(emulate, kafka, sample):
+    kafka.allow(Identity("ASIAFORGED", "the right one", "session-token"))
+    pinfeed = emulate(sample, identity=Identity("ASIAFORGED", "a-guess", "session-token"))
+    refused(pinfeed, r"a wrong secret key, to temporary credentials that have expired \(when these do, nobody has told\)",
+            "to a wrong region, and to missing rights", "kafka-cluster:Connect")
+    pinfeed.settings["kafka"]["bootstrap.servers"] += ",b-1.a.b.c2.kafka.us-east-1.amazonaws.com:9098"
+    assert "wrong region" not in refused(pinfeed, "a wrong secret key")
+    pinfeed.settings["aws"] = {"region": "eu-west-1"}
+    said = refused(pinfeed, r"signed for region eu-west-1 \(from \[aws\] region\), but the brokers' names say us-east-1: set "
+                   r"\[aws\] region = us-east-1")
+    assert "kafka-cluster:Connect" not in said and "secret" not in said
+
+
 def test_credentials_that_are_nowhere_are_said(emulate, kafka, sample):
     pinfeed = emulate(sample)
     pinfeed.settings["kafka"] = {"bootstrap.servers": kafka.iam_bootstrap, "ssl.ca.location": kafka.ca_file}

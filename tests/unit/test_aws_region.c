@@ -138,6 +138,44 @@ static void no_region_at_all_names_what_to_set(void **state) {
         refuse(s, &(struct aws_settings) {}, ERROR_REFUSED, "profile nowhere (from AWS_PROFILE)");
 }
 
+/* ---- refused tokens ---- */
+
+static void what_is_known_of_a_refused_token_rules_causes_out(void **state) {
+        static const char msk[] = "b-1.a.b.c2.kafka.eu-west-1.amazonaws.com:9098";
+        static const struct {
+                const char *brokers, *region;
+                bool temporary;
+                int64_t expires_s, unsynchronised_s;
+                bool certain;
+                const char *said;
+        } cases[] = {
+                { "10.0.0.1:9098", "eu-west-1", false, INT64_MAX, 0, false, "a wrong secret key, to a wrong region" },
+                { NULL, "eu-west-1", false, INT64_MAX, 0, false, "a wrong secret key, to a wrong region" },
+                { msk, "eu-west-1", false, INT64_MAX, 0, false, "a wrong secret key" },
+                { msk, "eu-west-1", true, 2000000000, 0, false, "a wrong secret key" },
+                { msk, "eu-west-1", true, INT64_MAX, 0, false,
+                  "a wrong secret key, to temporary credentials that have expired (when these do, nobody has told)" },
+                { msk, "eu-west-1", false, INT64_MAX, 1000000000, false, "a wrong secret key, to a clock that is 5 minutes off "
+                  "(this one says 2001-09-09T01:46:40Z, and nothing synchronises it)" },
+                { msk, "us-east-1", true, INT64_MAX, 1000000000, true, "The token is signed for region us-east-1 (from [aws] "
+                  "region), but the brokers' names say eu-west-1: set [aws] region = eu-west-1, or leave it out" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                struct aws_status status = {
+                        .region_source = "[aws] region", .credentials_expire_s = cases[i].expires_s,
+                        .temporary = cases[i].temporary,
+                };
+                char said[384];
+
+                strcpy(status.region, cases[i].region);
+                assert_int_equal(aws_suspect(&status, cases[i].brokers, cases[i].unsynchronised_s, said, sizeof said),
+                                 cases[i].certain);
+                assert_string_equal(said, cases[i].said);
+        }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, script_setup, script_teardown)
 
 int main(void) {
@@ -148,6 +186,7 @@ int main(void) {
                 TEST(a_region_that_cannot_be_part_of_a_host_name_is_refused),
                 TEST(an_availability_zone_is_told_apart_from_its_region),
                 TEST(no_region_at_all_names_what_to_set),
+                cmocka_unit_test(what_is_known_of_a_refused_token_rules_causes_out),
         };
 
         return cmocka_run_group_tests_name("aws region", tests, NULL, NULL);
