@@ -37,7 +37,8 @@ enum {
         LIMIT_PATIENCE_MS = 20000,              /* how long a job that is no daemon tries to reach somebody */
         LIMIT_BRIEF_MS = 5000,                  /* the same for --check, which reports instead */
         LIMIT_SAY_MS = 1500,                    /* a wait that lasts for longer says what for ... */
-        LIMIT_SAY_AGAIN_S = 3600,               /* ... and, after 1 and 10 minutes, once in this time */
+        LIMIT_SAY_AGAIN_S = 86400,              /* ... and, after 1, 10 and 60 minutes, once in this time */
+        LIMIT_SAY_NEWS_S = 3600,                /* what was said so recently is counted, unless it lasts for a minute */
         LIMIT_PAUSE_MS = 3000,                  /* the longest pause between two tries */
         LIMIT_TOKEN_MS = 28000,                 /* all of one search for credentials; a stop ends it at once */
 };

@@ -114,7 +114,8 @@ struct service_job {
         worker_fn work;
         void **args;                    /* one a worker, handed to `work`; NULL: each gets NULL */
         size_t count;                   /* workers, >= 1 */
-        void (*report)(void *arg);      /* the interval report, on the main thread; may be NULL */
+        void (*report)(void *arg, bool asked);  /* the interval report, on the main thread; `asked`: by SIGUSR1, else it
+                                         * may find nothing new; may be NULL */
         unsigned report_interval_s;     /* 0: never */
         unsigned (*reload)(void *arg);  /* SIGHUP, on the main thread: reads the settings again, says so, and returns the
                                          * report's interval from now on; NULL: can't be done */

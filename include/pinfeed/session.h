@@ -17,8 +17,10 @@ struct outage {
         const char *whom;                       /* "MySQL answers": when it is over */
         char where[256];
         unsigned waiting;                       /* workers; 0: there is no outage */
+        bool shown;                             /* in the status */
         unsigned said;                          /* lines */
-        uint64_t since_us;
+        unsigned unsaid;                        /* outages since the last line, which were short */
+        uint64_t since_us, said_us;             /* said_us: the last line of any; 0: none yet */
         struct error why;                       /* the last reason */
 };
 enum { SESSION_OUTAGES = 4 };
@@ -61,11 +63,8 @@ void session_done(struct session *s);
 const struct config *session_reload(struct session *s);
 /* Adds what is wrong with [kafka] to the settings' problems; nothing is connected. */
 void session_check_properties(struct config *config);
-/* What goes on: the status, whenever nothing is waited for. Any thread. */
+/* What goes on: the status, behind what is waited for. Any thread. */
 void session_does(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What is waited for, and since when: the status until session_waited. Any thread. */
-void session_waits(struct session *s, int64_t since_ms, const char *what);
-void session_waited(struct session *s);
 
 /* What a daemon tells `pinfeed --status`: one JSON object, which pinfeed(8) describes, with the job's own `figures`, which
  * it takes over. And the socket where it does: its job's name and its user id in the state directory; freed by the caller. */
@@ -130,8 +129,8 @@ struct patience {
 };
 
 /* After an error of class ERROR_UNREACHABLE: sleeps (longer each time, alive, serving delivery reports) and returns 0:
- * try again. If that lasts it is said within 2 s what is waited for and for how long; a daemon says after 1, 10 and 60
- * minutes that it still keeps trying. -1: the error stands (another class, waiting is vain, or patience is over), or a
+ * try again. If that lasts it is said within 2 s (by a daemon 3) what is waited for; a daemon says after 1, 10 and 60
+ * minutes and then once a day that it still keeps trying, and counts what comes again and again. -1: the error stands (another class, waiting is vain, or patience is over), or a
  * stop was asked for. */
 int patience_wait(struct patience *p, struct error *e);
 /* After success: says `whom` "again" and after how long, if it was said that something was wrong. */

@@ -143,10 +143,10 @@ static int work(struct worker *w, void *arg, struct error *e) {
         return r;
 }
 
-static void report_interval(void *arg) {
+static void report_interval(void *arg, bool asked) {
         struct emulate *m = arg;
 
-        emulate_report(m);
+        emulate_report(m, asked);
         session_report_token(&m->session);
 }
 

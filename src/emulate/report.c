@@ -42,8 +42,8 @@ static void say_doing(struct emulate *m, const struct tally_snapshot *posts, dou
                              text_count(posts->delivered, count), per_s);
 }
 
-/* Under the lock. */
-static void report(struct emulate *m) {
+/* Under the lock. An outage of a day is not told in a line a minute. */
+static void report(struct emulate *m, bool asked) {
         struct reported *last = &m->reported;
         uint64_t now_us = clock_monotonic_us();
         double seconds = (double) (now_us - last->at_us) / 1e6;
@@ -51,16 +51,18 @@ static void report(struct emulate *m) {
 
         read_posts(m, topics, &posts);
         say_doing(m, &posts, seconds > 0 ? (double) (posts.delivered - last->posts.delivered) / seconds : 0);
+        last->before = last->posts;
+        last->before_us = last->at_us;
+        last->at_us = now_us;
+        if (!asked && posts.delivered == last->posts.delivered && posts.failed == last->posts.failed)
+                return;
         service_log_posts(m->session.service, &last->posts, &posts, seconds, (now_us - last->since_us) / 1000000);
         for (size_t i = 0; i < EMULATE_STREAMS; i++) {
                 service_log_statistics(m->session.service, m->streams[i].config->topic, &m->streams[i].reported,
                                        &topics[i], seconds);
                 m->streams[i].reported = topics[i];
         }
-        last->before = last->posts;
-        last->before_us = last->at_us;
         last->posts = posts;
-        last->at_us = now_us;
         report_left_out(m);
 }
 
@@ -70,10 +72,10 @@ void emulate_report_begin(struct emulate *m) {
         pthread_mutex_unlock(&m->reported.lock);
 }
 
-void emulate_report(struct emulate *m) {
+void emulate_report(struct emulate *m, bool asked) {
         pthread_mutex_lock(&m->reported.lock);
         if (m->reported.since_us)
-                report(m);
+                report(m, asked);
         pthread_mutex_unlock(&m->reported.lock);
 }
 
@@ -122,7 +124,7 @@ static void report_stopped(struct emulate *m) {
 
 void emulate_report_end(struct emulate *m) {
         pthread_mutex_lock(&m->reported.lock);
-        report(m);
+        report(m, true);
         report_left(m);
         report_stopped(m);
         m->reported.since_us = 0;

@@ -88,8 +88,8 @@ int emulate_resend(struct emulate *m, struct error *e);
 
 /* From now on there is something to report. */
 void emulate_report_begin(struct emulate *m);
-/* What became of the posts since the last report. Any thread. */
-void emulate_report(struct emulate *m);
+/* What became of the posts since the last report; if nothing did, only when asked. Any thread. */
+void emulate_report(struct emulate *m, bool asked);
 /* What became of them until now: one JSON object for session_tell. Any thread. */
 json_t *emulate_figures(struct emulate *m);
 /* The last one; with what was not delivered. */

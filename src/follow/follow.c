@@ -61,14 +61,15 @@ static void report_feed(struct follow *w, size_t i, uint64_t now_us, double seco
         w->reported[i] = committed;
 }
 
-static void on_report(void *arg) {
+static void on_report(void *arg, bool asked) {
         struct follow *w = arg;
         uint64_t now_us = clock_monotonic_us(), rows = 0, before = 0;
         double seconds = (double) (now_us - w->reported_us) / 1e6, lag = 0;
 
         for (size_t i = 0; i < w->run.count; i++) {
                 before += w->reported[i];
-                report_feed(w, i, now_us, seconds);
+                if (asked || feed_progress(w->run.feeds[i])->committed != w->reported[i])
+                        report_feed(w, i, now_us, seconds);
                 rows += w->reported[i];
                 if (lag_s(w, w->run.feeds[i], now_us) > lag)
                         lag = lag_s(w, w->run.feeds[i], now_us);
@@ -143,7 +144,7 @@ static int run(struct follow *w, struct error *e) {
 
         session_does(&w->run.session, "Starting");
         r = service_run(service, &job, e);
-        on_report(w);
+        on_report(w, true);
         report_stopped(w);
         return r;
 }

@@ -77,9 +77,9 @@ static void report_feed(struct replay *r, size_t i, double seconds) {
         r->reported_committed[i] = fresh;
 }
 
-static void on_report(void *arg) {
+static void on_report(void *arg, bool asked) {
         struct replay *r = arg;
-        uint64_t now_us = clock_monotonic_us(), total = 0, committed = 0;
+        uint64_t now_us = clock_monotonic_us(), total = 0, committed = 0, fresh = 0;
         double seconds = (double) (now_us - r->reported_us) / 1e6;
         char counts[2][32];
         bool known = true;
@@ -87,16 +87,20 @@ static void on_report(void *arg) {
         look(r);
         for (size_t i = 0; i < r->run.count; i++) {
                 const struct progress *p = &r->progress[i];
+                uint64_t before = r->reported_committed[i];
 
-                report_feed(r, i, seconds > 0 ? seconds : 1);
+                if (asked || feed_progress(r->run.feeds[i])->committed != before)
+                        report_feed(r, i, seconds > 0 ? seconds : 1);
+                fresh += r->reported_committed[i] - before;
                 known = known && p->known;
                 total += p->total;
                 committed += p->committed;
         }
         r->reported_us = now_us;
         if (known)
-                session_does(&r->run.session, "Replays: %s of %s rows committed (%.0f %%)", text_count(committed, counts[0]),
-                             text_count(total, counts[1]), total ? 100.0 * (double) committed / (double) total : 100.0);
+                session_does(&r->run.session, "Replays: %s of %s rows committed (%.0f %%), %.0f/s", text_count(committed, counts[0]),
+                             text_count(total, counts[1]), total ? 100.0 * (double) committed / (double) total : 100.0,
+                             seconds > 0 ? (double) fresh / seconds : 0);
         session_report_token(&r->run.session);
 }
 

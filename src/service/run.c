@@ -102,7 +102,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
                 return reload(r);
         if (info->ssi_signo == SIGUSR1) {
                 if (r->job->report)
-                        r->job->report(r->job->arg);
+                        r->job->report(r->job->arg, true);
                 return 0;
         }
         if (info->ssi_signo == SIGINT && r->interrupted)
@@ -173,7 +173,7 @@ static int on_ready(sd_event_source *source, uint64_t due_us, void *arg) {
 static int on_report(sd_event_source *source, uint64_t due_us, void *arg) {
         struct run *r = arg;
 
-        r->job->report(r->job->arg);
+        r->job->report(r->job->arg, false);
         return rearm(source, due_us, (uint64_t) r->report_interval_s * 1000000);
 }
 

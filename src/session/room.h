@@ -9,6 +9,13 @@ int session_token(void *arg, char **ret_token, int64_t *ret_expires_ms, struct e
 void session_identity(void *arg, char *ret, size_t size);
 bool session_suspect(void *arg, char *ret, size_t size);
 
+/* What is waited for (NULL: nothing), and since when: before the rest of the status. Any thread. */
+void session_waits(struct session *s, int64_t since_ms, const char *what);
+
+/* How long a wait has to last until it is said for the first time (`said` = 0) or again. `again`: another one was said
+ * lately. */
+uint64_t outage_due_ms(bool patient, unsigned said, bool again);
+
 /* A worker has waited since `since_us`, as far as is known because of `why`. If it lasts, outage_look says so: when, see
  * outage.c. Any thread. */
 struct outage *outage_begin(struct session *s, const char *whom, const char *where, uint64_t since_us,

@@ -107,7 +107,7 @@ static void show(struct session *s) {
 
         clock_format_utc(s->waiting_ms / 1000, since);
         if (*s->waiting)
-                service_status(s->service, "Waiting: %s (since %s)", s->waiting, since);
+                service_status(s->service, "Waiting: %s (since %s)%s%s", s->waiting, since, *s->doing ? ". " : "", s->doing);
         else if (*s->doing)
                 service_status(s->service, "%s", s->doing);
 }
@@ -125,15 +125,8 @@ void session_does(struct session *s, const char *format, ...) {
 
 void session_waits(struct session *s, int64_t since_ms, const char *what) {
         pthread_mutex_lock(&s->lock);
-        snprintf(s->waiting, sizeof s->waiting, "%s", what);
+        snprintf(s->waiting, sizeof s->waiting, "%s", what ? what : "");
         s->waiting_ms = since_ms;
-        show(s);
-        pthread_mutex_unlock(&s->lock);
-}
-
-void session_waited(struct session *s) {
-        pthread_mutex_lock(&s->lock);
-        *s->waiting = 0;
         show(s);
         pthread_mutex_unlock(&s->lock);
 }
@@ -169,15 +162,17 @@ int session_token(void *arg, char **ret_token, int64_t *ret_expires_ms, struct e
 }
 
 void session_report_token(struct session *s) {
+        enum service_severity severity;
         struct aws_status status;
         char until[32];
 
         aws_status(s->aws, &status);
         if (status.tokens == s->tokens_reported)
                 return;
+        severity = s->tokens_reported ? SERVICE_DEBUG : SERVICE_INFO;   /* the next ones are no news */
         s->tokens_reported = status.tokens;
         clock_format_utc(status.token_expires_ms / 1000, until);
-        service_log(s->service, SERVICE_INFO, MESSAGE_TOKEN, NULL, 0,
+        service_log(s->service, severity, MESSAGE_TOKEN, NULL, 0,
                     "token: credentials from %s, region %s (from %s), valid until %s, %llu signed",
                     status.source, status.region, status.region_source, until, (unsigned long long) status.tokens);
 }

@@ -121,8 +121,8 @@ static void sighup_stops_nothing(void **state) {
         }
 }
 
-static void report_now(void *arg) {
-        say(arg, "reported");
+static void report_now(void *arg, bool asked) {
+        say(arg, asked ? "reported as asked" : "reported");
 }
 
 static unsigned read_settings_again(void *arg) {
@@ -203,7 +203,7 @@ static void sigusr1_reports_now(void **state) {
         child_start(&c, run_with_a_rare_report, CHILD_PLAIN);
         child_wait_text(&c, c.err, "working");
         kill(c.pid, SIGUSR1);
-        child_wait_text(&c, c.err, "reported");
+        child_wait_text(&c, c.err, "reported as asked");
         kill(c.pid, SIGTERM);
         assert_int_equal(child_end(&c), 0);
         assert_int_equal(child_count(c.err, "reported"), 1);
@@ -430,8 +430,8 @@ static void the_watchdog_starves_while_a_worker_hangs_and_is_fed_when_it_returns
 
 /* ---- timers ---- */
 
-static void note_report(void *arg) {
-        say(arg, "report");
+static void note_report(void *arg, bool asked) {
+        say(arg, asked ? "asked" : "report");
 }
 
 static void note_progress(void *arg) {
