@@ -53,6 +53,7 @@ fuzz-programs:
 
 SIDE_BY_SIDE = tests/side-by-side -o $(BUILD)/logs
 PYTEST = $(DEPS)/venv/bin/python -B -m pytest -n $(TEST_JOBS)
+SERVICE = $(DEPS)/venv/bin/python -B -m pytest tests/service
 INTEGRATION = PINFEED=$(abspath $(BUILD))/pinfeed PINFEED_SIGN=$(abspath $(SIGN)) $(PYTEST) tests/integration
 
 .PHONY: deps
@@ -95,12 +96,13 @@ check-ci: deps                              ## CI: all of this group, side by si
 	  '$(SELF) check-service' '$(SELF) check-brokers' '$(TSAN) db-tests' '$(TSAN) unit'
 
 .PHONY: check-long
-check-long: $(BUILD)/pinfeed $(SIGN) deps   ## CI: longer outages, longer runs
+check-long: $(BUILD)/pinfeed $(SIGN) manual deps   ## CI: longer outages, longer runs
 	$(Q)$(INTEGRATION) -m long $(PYTEST_ARGS)
+	$(Q)$(SERVICE) -m long $(PYTEST_ARGS)
 
 .PHONY: check-service
 check-service: $(BUILD)/pinfeed manual deps ## CI: boot systemd in a container and try the units there (needs root)
-	$(DEPS)/venv/bin/python -B -m pytest tests/service $(PYTEST_ARGS)
+	$(Q)$(SERVICE) -m 'not long and not soak' $(PYTEST_ARGS)
 
 .PHONY: check-sanitized
 check-sanitized:                            ## By hand: unit and integration tests with AddressSanitizer and ThreadSanitizer
@@ -115,7 +117,8 @@ check-brokers: $(BUILD)/pinfeed $(SIGN) deps ## CI: the oldest and the newest Ka
 	  'PINFEED_TEST_KAFKA=4.1.0 $(INTEGRATION)/test_replay.py tests/integration/test_emulate.py $(PYTEST_ARGS)'
 
 .PHONY: soak
-soak: $(BUILD)/pinfeed deps                 ## By hand: 500 kills of a replay, about ten minutes
+soak: $(BUILD)/pinfeed manual deps          ## By hand: 500 kills of a replay, 1,000 restarts of the service; half an hour
 	$(Q)$(INTEGRATION) -m soak $(PYTEST_ARGS)
+	$(Q)$(SERVICE) -m soak $(PYTEST_ARGS)
 
 include tests/bench/bench.mk tests/fuzz/fuzz.mk tests/newest/newest.mk

@@ -47,6 +47,8 @@ int error_hint(struct error *e, const char *format, ...) __attribute__((format(p
 int error_prefix(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Says that what was under way was left because a stop was asked for. Always returns -1. */
 int error_stopped(struct error *e);
+/* The class of an error about a file: want of space, memory or descriptors passes, what else there is wants a change. */
+enum error_class error_class_of_file(int cause /* errno */);
 /* The process's exit code for an error (see enum error_class). */
 int error_exit_code(const struct error *e);
 

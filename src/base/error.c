@@ -1,5 +1,6 @@
 #include "pinfeed/base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,14 @@ int errors_add(struct errors *all, const struct error *e) {
 void errors_free(struct errors *all) {
         free(all->list);
         *all = (struct errors) {};
+}
+
+enum error_class error_class_of_file(int cause) {
+        switch (cause) {
+        case ENOSPC: case EDQUOT: case EFBIG: case EIO: case EMFILE: case ENFILE: case ENOMEM:
+                return ERROR_FAILED;
+        }
+        return ERROR_REFUSED;
 }
 
 int error_exit_code(const struct error *e) {

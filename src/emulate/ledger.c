@@ -73,9 +73,11 @@ int ledger_parse(const char *bytes, size_t length, struct buffer **ret_keys, siz
 /* ---- file ---- */
 
 static int failed(const char *doing, const char *path, struct error *e) {
-        bool passing = errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO;
+        int cause = errno;
 
-        error_set(e, passing ? ERROR_FAILED : ERROR_REFUSED, "%s %s: %s", doing, path, strerror(errno));
+        error_set(e, error_class_of_file(cause), "%s %s: %s", doing, path, strerror(cause));
+        if (cause == EMFILE)
+                return error_hint(e, "Raise the limit on open files (LimitNOFILE= in the unit, ulimit -n).");
         return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory "
                              "that it may write, with some space left.");
 }

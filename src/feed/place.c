@@ -61,7 +61,7 @@ int place_lock(struct place *p, struct error *e) {
         if (p->lock_fd >= 0)
                 return 0;
         if (errno != EWOULDBLOCK)
-                return unwritable(path, ERROR_REFUSED, e);
+                return unwritable(path, error_class_of_file(errno), e);
         error_set(e, ERROR_FAILED, "stream %s: another pinfeed replays to topic %s (it holds %s)", p->stream->name,
                   p->stream->topic, path);
         return error_hint(e, "Stop it first.");
@@ -77,7 +77,7 @@ static int read_file(const struct place *p, struct cursor *ret, struct error *e)
         if (r < 0 && errno == ENOENT)
                 return 0;
         if (r < 0) {
-                error_set(e, ERROR_REFUSED, "can't read %s: %s", path, strerror(errno));
+                error_set(e, error_class_of_file(errno), "can't read %s: %s", path, strerror(errno));
                 return error_hint(e, "pinfeed keeps how far a replay came there; make it readable for this user.");
         }
         if (cursor_parse(bytes.data, bytes.length, ret, &version) == CURSOR_READ)

@@ -30,12 +30,6 @@ struct outage *outage_begin(struct session *s, const char *whom, const char *whe
         return o;
 }
 
-void outage_because(struct session *s, struct outage *o, const struct error *why) {
-        pthread_mutex_lock(&s->outage_lock);
-        o->why = *why;
-        pthread_mutex_unlock(&s->outage_lock);
-}
-
 uint64_t outage_due_ms(bool patient, unsigned said, bool again) {
         /* Then every LIMIT_SAY_AGAIN_S. */
         static const unsigned after_ms[] = { LIMIT_SAY_MS, 60000, 600000, 3600000 };
@@ -87,6 +81,14 @@ static void show(struct session *s) {
                 }
         }
         session_waits(s, 0, NULL);
+}
+
+void outage_because(struct session *s, struct outage *o, const struct error *why) {
+        pthread_mutex_lock(&s->outage_lock);
+        o->why = *why;
+        if (o->shown)
+                show(s);
+        pthread_mutex_unlock(&s->outage_lock);
 }
 
 void outage_look(struct session *s) {

@@ -38,7 +38,7 @@ int session_check_file(const char *section, const char *key, const char *path, s
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
         if (fd < 0) {
-                error_set(e, ERROR_REFUSED, "can't read [%s] %s = %s: %s", section, key, path, strerror(errno));
+                error_set(e, error_class_of_file(errno), "can't read [%s] %s = %s: %s", section, key, path, strerror(errno));
                 return error_hint(e, "It must name a file in PEM form that pinfeed's user may read.");
         }
         close(fd);

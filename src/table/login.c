@@ -49,7 +49,7 @@ bool login_stopped(const struct table_login *login) {
 
 static int read_password(const char *path, struct buffer *ret, struct error *e) {
         if (file_read(path, FILE_PROMPT, PASSWORD_MAX, ret) < 0 && errno != EFBIG) {
-                error_set(e, ERROR_REFUSED, "can't read the MySQL password from %s: %s", path, strerror(errno));
+                error_set(e, error_class_of_file(errno), "can't read the MySQL password from %s: %s", path, strerror(errno));
                 return error_hint(e, "[mysql] password_file names a file that pinfeed's user may read, and that holds "
                                   "the password and nothing else.");
         }

@@ -1,7 +1,9 @@
 """pinfeed on the machine, configured as its README tells, and driven as an administrator would."""
 
+import re
 import secrets
 
+import message_ids
 from rig import wait_until
 
 
@@ -105,6 +107,31 @@ class Installation:
     def wait_for_message(self, kind, deadline_s=20):
         return wait_until(lambda: self.messages(kind), deadline_s,
                           lambda: f"message {kind}:\n" + "\n".join(str(e.get("MESSAGE")) for e in self.journal()))[-1]
+
+    def story(self):
+        """What pinfeed said beside its figures, line by line, and what systemd said about it."""
+        figures = {message_ids.STATISTICS, message_ids.POSTS, message_ids.TOKEN, message_ids.REPLAY_PROGRESS}
+        return [entry["MESSAGE"] for entry in self.messages() if entry.get("MESSAGE_ID") not in figures]
+
+    def sends(self, more=10, deadline_s=40):
+        """Waits until so many more posts are in every topic."""
+        before = [self.kafka.end_offset(topic) for topic in self.topics]
+        wait_until(lambda: all(self.kafka.end_offset(t) >= b + more for t, b in zip(self.topics, before)), deadline_s,
+                   lambda: "more posts:\n" + self.machine.status("pinfeed"))
+
+    def waits(self, pattern, deadline_s=40):
+        """Waits until `systemctl status` says that something is waited for."""
+        return wait_until(lambda: re.search(f"Waiting: .*{pattern}.*since", self.show()["StatusText"]), deadline_s,
+                          lambda: f"Waiting: {pattern}:\n" + self.machine.status("pinfeed"))
+
+    def ends_whole(self):
+        """Stops it well; no post is in one topic and not in the others. Returns how many there are."""
+        self.machine.run("systemctl", "stop", "pinfeed")
+        shown = self.show()
+        assert (shown["ActiveState"], shown["Result"]) == ("inactive", "success"), self.machine.status("pinfeed")
+        pin, geo, user = (set(keys) for keys in self.keys())
+        assert pin == geo == user
+        return len(pin)
 
     def keys(self):
         """The sorted record keys of each topic."""

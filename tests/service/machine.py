@@ -166,6 +166,29 @@ class Machine:
             finally:
                 _set_network(ours.fileno())
 
+    @contextlib.contextmanager
+    def dropping(self, *ports):
+        """Inside, what servers on these ports answer vanishes on its way, as behind a firewall."""
+        # The rules of the local addresses come first by default.
+        self.run("sh", "-c", "ip rule show | grep -q ^10: || { ip rule add pref 10 lookup local; ip rule del pref 0; }")
+        rules = [("pref", "5", "ipproto", "tcp", "sport", str(port), "blackhole") for port in ports]
+        try:
+            for rule in rules:
+                self.run("ip", "rule", "add", *rule)
+            yield
+        finally:
+            for rule in rules:
+                self.run("ip", "rule", "del", *rule, check=False)
+
+    @contextlib.contextmanager
+    def slow(self, rate="300kbit"):
+        """Inside, the loopback carries no more than that."""
+        self.run("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", rate, "burst", "64kb", "latency", "2s")
+        try:
+            yield
+        finally:
+            self.run("tc", "qdisc", "del", "dev", "lo", "root")
+
     # ---- units and the journal ------------------------------------------------------------------------------------
 
     def show(self, unit):
