@@ -19,15 +19,22 @@ from rig.process import die_with_parent, reset_signals, wait_until
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 
-# $1: an empty directory; $2: files to lay over those of $3.
-_BOOT = """
+# $1: an empty directory; $2: files to lay over those of $3. The network is the holder's: a reboot makes no other.
+_BOOT = r"""
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=$3,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cp -a "$2"/* "$1/root/"
-exec systemd-nspawn --quiet --directory="$1/root" --keep-unit --register=no --link-journal=no --private-network \\
-        --console=pipe --boot systemd.unit=basic.target
+mkdir -p "$1/root/var/log/journal"
+printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n' >"$1/root/etc/systemd/system/machine.target"
+ip link set lo up
+while :; do
+        code=0
+        systemd-nspawn --quiet --directory="$1/root" --keep-unit --register=no --link-journal=no --resolv-conf=off \
+                --console=pipe --boot systemd.unit=machine.target || code=$?
+        [ $code = 133 ] || exit $code   # it reboots
+done
 """
 
 
@@ -35,7 +42,7 @@ def why_not():
     """Why no machine can be booted here; None if it can."""
     if os.geteuid() != 0:
         return "booting systemd needs root"
-    missing = [p for p in ("systemd-nspawn", "nsenter", "unshare", "dbus-daemon") if not shutil.which(p)]
+    missing = [p for p in ("systemd-nspawn", "nsenter", "unshare", "dbus-daemon", "ip", "tc") if not shutil.which(p)]
     return f"{', '.join(missing)} not found; scripts/install-deps installs it" if missing else None
 
 
@@ -66,7 +73,7 @@ class Machine:
         mountpoint = self._directory / "m"
         mountpoint.mkdir()
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc",
+            ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
              "sh", "-c", _BOOT, "boot", mountpoint, self.files, self.root],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
             # A new systemd boots with the unified cgroups alone; ours takes what the kernel has mounted.
@@ -89,15 +96,24 @@ class Machine:
         self._remove_cgroups()
         self._lock.close()
 
+    def reboot(self):
+        """As `systemctl reboot` does it; returns when it has booted."""
+        before = self._leader
+        self.try_run("systemctl", "reboot")
+        wait_until(lambda: not os.path.exists(f"/proc/{before}"), 60, self._console_text)
+        self._leader = wait_until(self._find_leader, 20, self._console_text)
+        wait_until(self._has_booted, 60, self._console_text)
+
     def _find_leader(self):
-        """systemd-nspawn's child, which is pid 1 inside."""
+        """The child of systemd-nspawn, the child of our shell: it is pid 1 inside."""
         if self._holder.poll() is not None:
             raise AssertionError("systemd-nspawn ended: " + self._console_text())
-        for nspawn in _children(self._holder.pid):
-            with contextlib.suppress(OSError):          # what came before it has just ended
-                for leader in _children(nspawn):
-                    if os.readlink(f"/proc/{leader}/exe").endswith("/systemd"):
-                        return leader
+        with contextlib.suppress(OSError):              # what came before it has just ended
+            for shell in _children(self._holder.pid):
+                for nspawn in _children(shell):
+                    for leader in _children(nspawn):
+                        if os.readlink(f"/proc/{leader}/exe").endswith("/systemd"):
+                            return leader
         return None
 
     def _has_booted(self):

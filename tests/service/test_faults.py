@@ -215,6 +215,7 @@ def test_killed_crashed_or_frozen_it_comes_back_and_finishes_half_sent_posts(pin
     pinfeed.ends_whole()
 
 
+@pytest.mark.long
 def test_stopped_in_its_tracks_for_a_while_it_goes_on_where_it_was(pinfeed):
     """As far as a suspend can be had here."""
     pinfeed.start()
@@ -249,3 +250,33 @@ def test_restarted_again_and_again_it_sends_every_post_whole(pinfeed, count):
     pinfeed.ends_whole()
     assert len(pinfeed.messages(message_ids.STOPPED)) == len(pinfeed.messages(message_ids.STARTED))
     assert not pinfeed.messages(message_ids.FAILED) and not pinfeed.messages(message_ids.RESENT)
+
+
+# ---- boots -------------------------------------------------------------------------------------------------------------------
+
+def test_after_a_reboot_it_waits_for_a_database_that_comes_up_later(pinfeed):
+    pinfeed.machine.run("systemctl", "add-wants", "machine.target", "pinfeed")
+    pinfeed.start()
+    pinfeed.sends()
+    pinfeed.mariadb.stop()
+    pinfeed.machine.reboot()
+    assert pinfeed.show()["ActiveState"] in ("active", "activating")
+    pinfeed.waits("MySQL: can't connect")
+    pinfeed.mariadb.start()
+    pinfeed.sends()
+    pinfeed.machine.run("rm", "-r", "/etc/systemd/system/machine.target.wants")
+    pinfeed.ends_whole()
+    assert len(pinfeed.messages(message_ids.RESUMED)) == 1 and len(pinfeed.story()) <= 8, pinfeed.story()
+
+
+def test_a_reboot_in_the_middle_of_a_replay_costs_nothing_and_doubles_nothing(pinfeed):
+    pinfeed.configure(replay={"rate": 150})
+    pinfeed.start("pinfeed-replay")
+    wait_until(lambda: pinfeed.messages(message_ids.REPLAY_PROGRESS), 30, "it is under way")
+    pinfeed.machine.reboot()
+    assert min(pinfeed.kafka.end_offset(topic) for topic in pinfeed.topics) < pinfeed.ROWS
+    pinfeed.configure(replay={"rate": 100000})
+    pinfeed.machine.run("systemctl", "start", "--wait", "pinfeed-replay")
+    for topic in pinfeed.topics:
+        keys = [r.key for r in pinfeed.kafka.read_all(topic, "read_committed")]
+        assert keys == [str(i).encode() for i in range(1, pinfeed.ROWS + 1)]
