@@ -44,6 +44,7 @@ struct producer_settings {
         const struct producer_property *properties;
         size_t property_count;
         const char *transactional_id;   /* NULL: not transactional */
+        bool sends_nothing;             /* then the right to write is not asked for */
         producer_token_fn token;        /* used when the mechanism is OAUTHBEARER */
         /* Words for errors about refused access: "credentials from …, region us-east-1 (from …)"; "" if unknown. May be
          * NULL. */
@@ -230,6 +231,43 @@ int producer_group(struct producer *p, const char *group, int timeout_ms, struct
 /* Records (and transaction markers) between the first and the last offset of all partitions of a topic. */
 int producer_topic_extent(struct producer *p, const struct producer_topic *t, int timeout_ms, uint64_t *ret,
                           struct error *e);
+
+/* ---- reading topics: no group is joined and nothing is stored, so that nobody sees that it was read ----------------- */
+
+/* A handle that reads beside `p`, whose settings it has and before which it is closed. `committed`: as a consumer with
+ * isolation.level=read_committed does; else also what was aborted. Of topics with so many partitions it holds some 8 MiB.
+ * It is there, and to be closed, also after an error. */
+struct producer_reader;
+int producer_reader_open(struct producer *p, bool committed, int partitions, struct producer_reader **ret, struct error *e);
+/* As producer_destroy. Safe on NULL. */
+int producer_reader_close(struct producer_reader *r, struct error *e);
+
+/* Of a partition: first <= offset < end. */
+struct producer_span {
+        int64_t first, end;
+};
+/* What the topic has now, one a partition; with `committed` up to the first transaction that is open. */
+int producer_reader_spans(struct producer_reader *r, const struct producer_topic *t, struct producer_span *ret,
+                          struct error *e);
+/* Begins to read these spans, one a partition (an empty one: nothing of it), instead of what was read before. They must
+ * last until the end. */
+int producer_reader_begin(struct producer_reader *r, const struct producer_topic *t, const struct producer_span *spans,
+                          struct error *e);
+
+/* Valid until the next call. A key or value that a record doesn't have is NULL. */
+struct producer_record {
+        int partition;
+        int64_t offset;
+        const char *key, *value;
+        size_t key_length, value_length;
+};
+enum producer_next {
+        PRODUCER_NEXT_FAILED = -1,      /* ERROR_REFUSED: rights are missing; ERROR_UNREACHABLE: nothing comes any more */
+        PRODUCER_RECORD,
+        PRODUCER_END,                   /* of all spans, also if they end in what no reader sees */
+};
+/* The next record of any partition, in the order of its partition. */
+enum producer_next producer_reader_next(struct producer_reader *r, struct producer_record *ret, struct error *e);
 
 /* Prints the room's libraries, one to a line: name and version. */
 void producer_print_libraries(FILE *f);

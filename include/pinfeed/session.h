@@ -34,6 +34,7 @@ struct session {
         struct producer_property *properties;   /* config's, in the producer's words */
         bool patient;                           /* a daemon waits for what can't be reached; others give up in time: */
         unsigned patience_ms;
+        bool sends_nothing;
         pthread_mutex_t lock;                   /* of the next four */
         char *password_file;                    /* in force; NULL: none */
         char doing[200], waiting[1536];         /* what is waited for, if anything is ... */
@@ -51,6 +52,7 @@ enum session_kind {
         SESSION_PATIENT,                        /* a daemon: waits */
         SESSION_PATIENT_TRANSACTIONS,           /* the same, and its producers are transactional */
         SESSION_BRIEF,                          /* gives up after LIMIT_BRIEF_MS */
+        SESSION_READING,                        /* as SESSION_ONCE, and sends nothing */
 };
 /* Connects nowhere. A file that [kafka] names and that can't be read, and a property that transactions don't go with,
  * are errors here already; session_check_properties finds the other ones. -1: session_done is harmless. */

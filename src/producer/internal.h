@@ -69,6 +69,16 @@ rd_kafka_event_t *admin_event(struct producer *p, rd_kafka_queue_t *queue, uint6
 /* properties.c: a configuration with pinfeed's defaults and the user's properties. Freed by the caller
  * (rd_kafka_conf_destroy) or handed to rd_kafka_new. */
 int properties_make(const struct producer_settings *settings, rd_kafka_conf_t **ret, struct error *e);
+/* One of pinfeed's own, with a value that librdkafka is known to take. */
+void property_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+
+/* reader.c: a consumer's handle beside the producer's, with these properties (name and value in turn, NULL ends). */
+int consumer_open(struct producer *p, const char *const *properties, rd_kafka_t **ret, struct error *e);
+/* Safe on NULL. -1: it did not end, and `stuck` is set. */
+int consumer_close(struct producer *p, rd_kafka_t *consumer, struct error *e);
+/* topics.c: a partition's offsets as the handle `rk` sees them. */
+int topic_offsets(struct producer *p, rd_kafka_t *rk, const char *topic, int partition, uint64_t until_us, int64_t *ret_low,
+                  int64_t *ret_high, struct error *e);
 
 /* rules.c */
 bool property_same(const char *a, const char *b);               /* they are one property, by whichever of its names */
@@ -94,6 +104,7 @@ enum reason_action {
         REASON_DESCRIBE_TOPIC,
         REASON_DESCRIBE_SETTINGS,
         REASON_WRITE,
+        REASON_READ,
         REASON_CREATE_TOPIC,
         REASON_IDEMPOTENCE,
         REASON_TRANSACTION,
@@ -112,6 +123,8 @@ int reason_set(const struct producer *p, struct error *e, enum reason_action act
                const char *text, const char *what, ...) __attribute__((format(printf, 6, 7)));
 /* Whether a code means that a right is missing. */
 bool reason_is_refusal(rd_kafka_resp_err_t code);
+/* Whether it may pass by itself: worth another try. A handle that has just been made knows no broker. */
+bool reason_passes(rd_kafka_resp_err_t code);
 /* Why the transaction that was open is broken. Always -1. */
 int transaction_failure(struct producer *p, struct error *e);
 /* progress.c: ends the handles that read cursors, if there are any. -1: one did not end, and `stuck` is set. */

@@ -5,71 +5,28 @@
 #include "internal.h"
 #include "pinfeed/limits.h"
 
-static bool code_is_passing(rd_kafka_resp_err_t code) {
-        switch ((int) code) {
-        case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
-        case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
-        case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
-        case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
-        case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-        case RD_KAFKA_RESP_ERR__TRANSPORT:
-        case RD_KAFKA_RESP_ERR__TIMED_OUT:
-        case RD_KAFKA_RESP_ERR__WAIT_COORD:
-                return true;
-        }
-        return false;
-}
-
 /* ---- the committed progress ---- */
 
 /* A consumer that never joins its group. rd_kafka_ListConsumerGroupOffsets would do without one, but crashes when the
  * coordinator moves (librdkafka issue 5040); and only a consumer's isolation level waits for stable offsets. */
-static int open_reader(struct producer *p, enum producer_read how, const char *group, rd_kafka_t **ret, struct error *e) {
-        rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(p->rk));
-        rd_kafka_error_t *error = NULL;
-        char reason[512];
+static int open_looker(struct producer *p, enum producer_read how, const char *group, rd_kafka_t **ret, struct error *e) {
+        const char *const properties[] = {
+                "group.id", group, "enable.auto.commit", "false",
+                "isolation.level", how == PRODUCER_READ_STABLE ? "read_committed" : "read_uncommitted", NULL,
+        };
 
-        rd_kafka_conf_set_dr_msg_cb(conf, NULL);
-        rd_kafka_conf_set_error_cb(conf, NULL);
-        rd_kafka_conf_set_closesocket_cb(conf, NULL);
-        if (rd_kafka_conf_set(conf, "group.id", group, reason, sizeof reason) != RD_KAFKA_CONF_OK
-            || rd_kafka_conf_set(conf, "enable.auto.commit", "false", reason, sizeof reason) != RD_KAFKA_CONF_OK
-            || rd_kafka_conf_set(conf, "isolation.level", how == PRODUCER_READ_STABLE ? "read_committed" : "read_uncommitted",
-                                 reason, sizeof reason) != RD_KAFKA_CONF_OK)
-                abort();        /* every version since 2.0 knows them; the group's name was checked */
-        if (p->by_token)
-                rd_kafka_conf_enable_sasl_queue(conf, 1);
-        *ret = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
-        if (!*ret) {
-                rd_kafka_conf_destroy(conf);
-                return error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
-        }
-        if (p->by_token)
-                error = rd_kafka_sasl_background_callbacks_enable(*ret);
-        if (error) {
-                error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
-                rd_kafka_error_destroy(error);
-                return -1;
-        }
-        return 0;
-}
-
-static int close_reader(struct producer *p, rd_kafka_t *reader, struct error *e) {
-        if (!reader || handle_destroy(p, reader, LIMIT_READER_MS, e) == 0)
-                return 0;
-        p->stuck = true;
-        return -1;
+        return consumer_open(p, properties, ret, e);
 }
 
 int readers_close(struct producer *p, struct error *e) {
         rd_kafka_t *looker = p->looker, *expected = p->expected;
 
         p->looker = p->expected = NULL;
-        return close_reader(p, looker, e) < 0 ? -1 : close_reader(p, expected, e);
+        return consumer_close(p, looker, e) < 0 ? -1 : consumer_close(p, expected, e);
 }
 
 int producer_expect_read(struct producer *p, const char *group, struct error *e) {
-        return p->expected ? 0 : open_reader(p, PRODUCER_READ_STABLE, group, &p->expected, e);
+        return p->expected ? 0 : open_looker(p, PRODUCER_READ_STABLE, group, &p->expected, e);
 }
 
 static bool is_of_group(rd_kafka_t *reader, const char *group) {
@@ -120,7 +77,7 @@ static enum producer_found fetch_until(struct producer *p, rd_kafka_t *reader, c
                         error_stopped(e);
                         return PRODUCER_UNREAD;
                 }
-                if (!code_is_passing(code) || clock_monotonic_us() >= until_us) {
+                if (!reason_passes(code) || clock_monotonic_us() >= until_us) {
                         reason_set(p, e, REASON_GROUP, code, NULL, "the cursor in group %s can't be read", group);
                         return PRODUCER_UNREAD;
                 }
@@ -142,11 +99,11 @@ enum producer_found producer_committed(struct producer *p, enum producer_read ho
         enum producer_found r = PRODUCER_UNREAD;
         char *text = NULL;
 
-        if (reader || open_reader(p, how, group, &reader, e) == 0)
+        if (reader || open_looker(p, how, group, &reader, e) == 0)
                 r = fetch_until(p, reader, group, topic, until_us, &text, e);
         if (how == PRODUCER_READ_NEWEST)
                 p->looker = reader;
-        else if (close_reader(p, reader, r == PRODUCER_UNREAD ? &(struct error) {} : e) < 0)
+        else if (consumer_close(p, reader, r == PRODUCER_UNREAD ? &(struct error) {} : e) < 0)
                 r = PRODUCER_UNREAD;
         if (r == PRODUCER_FOUND)
                 *ret_text = text;
@@ -206,9 +163,9 @@ int producer_group(struct producer *p, const char *group, int timeout_ms, struct
                 code = event ? members_answer(event, ret) : RD_KAFKA_RESP_ERR__TIMED_OUT;
                 if (event)
                         rd_kafka_event_destroy(event);
-                if (code_is_passing(code))
+                if (reason_passes(code))
                         rd_kafka_poll(p->rk, 50);
-        } while (code_is_passing(code) && (alive = producer_alive(p)) && clock_monotonic_us() < until_us);
+        } while (reason_passes(code) && (alive = producer_alive(p)) && clock_monotonic_us() < until_us);
         rd_kafka_queue_destroy(queue);
         rd_kafka_AdminOptions_destroy(options);
         if (!alive)

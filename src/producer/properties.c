@@ -159,13 +159,16 @@ static int set_property(rd_kafka_conf_t *conf, const struct known_list *list, co
 
 /* ---- all of them ---- */
 
-static void set_default(rd_kafka_conf_t *conf, const struct producer_settings *s, const char *name, const char *value) {
+void property_set(rd_kafka_conf_t *conf, const char *name, const char *value) {
         char reason[256];
 
-        if (property_value(s->properties, s->property_count, name))
-                return;
         if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
                 abort();        /* every version since 2.0 knows them */
+}
+
+static void set_default(rd_kafka_conf_t *conf, const struct producer_settings *s, const char *name, const char *value) {
+        if (!property_value(s->properties, s->property_count, name))
+                property_set(conf, name, value);
 }
 
 /* As of 2.8 librdkafka has one request of a partition in flight when it is idempotent, and its thread spins until the answer
@@ -222,6 +225,9 @@ int properties_make(const struct producer_settings *s, rd_kafka_conf_t **ret, st
                 return -1;
         }
         set_defaults(conf, s);
+        /* An idempotent producer asks for its id at once, and is refused for good without the right to write. */
+        if (s->sends_nothing)
+                property_set(conf, "enable.idempotence", "false");
         *ret = conf;
         return 0;
 }

@@ -13,6 +13,7 @@ static const struct {
         [REASON_DESCRIBE_TOPIC] = { "kafka-cluster:DescribeTopic", NULL },
         [REASON_DESCRIBE_SETTINGS] = { "kafka-cluster:DescribeTopicDynamicConfiguration", NULL },
         [REASON_WRITE] = { "kafka-cluster:WriteData and kafka-cluster:DescribeTopic", NULL },
+        [REASON_READ] = { "kafka-cluster:ReadData", NULL },
         [REASON_CREATE_TOPIC] = { "kafka-cluster:CreateTopic", "ask whoever owns the cluster to create the topic" },
         [REASON_IDEMPOTENCE] = { "kafka-cluster:WriteDataIdempotently (on the cluster)",
                                  "set [kafka] enable.idempotence = false and accept repeats after a lost connection" },
@@ -32,6 +33,25 @@ bool reason_is_refusal(rd_kafka_resp_err_t code) {
         case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
         case RD_KAFKA_RESP_ERR_SECURITY_DISABLED:
         case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+                return true;
+        }
+        return false;
+}
+
+bool reason_passes(rd_kafka_resp_err_t code) {
+        switch ((int) code) {
+        case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
+        case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+        case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+        case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+        case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+        case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+        case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+        case RD_KAFKA_RESP_ERR__TRANSPORT:
+        case RD_KAFKA_RESP_ERR__RESOLVE:
+        case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        case RD_KAFKA_RESP_ERR__WAIT_COORD:
                 return true;
         }
         return false;

@@ -76,22 +76,31 @@ int producer_topic_partitions(const struct producer_topic *t) {
         return t->partitions;
 }
 
+int topic_offsets(struct producer *p, rd_kafka_t *rk, const char *topic, int partition, uint64_t until_us, int64_t *ret_low,
+                  int64_t *ret_high, struct error *e) {
+        rd_kafka_resp_err_t code;
+
+        do {
+                code = rd_kafka_query_watermark_offsets(rk, topic, partition, ret_low, ret_high, LIMIT_SLICE_MS);
+                if (!producer_alive(p))
+                        return error_stopped(e);
+                if (reason_passes(code))
+                        rd_kafka_poll(p->rk, 50);
+        } while (reason_passes(code) && clock_monotonic_us() < until_us);
+        if (code)
+                return reason_set(p, e, REASON_DESCRIBE_TOPIC, code, NULL, "topic %s: its offsets can't be read", topic);
+        return 0;
+}
+
 int producer_topic_extent(struct producer *p, const struct producer_topic *t, int timeout_ms, uint64_t *ret,
                           struct error *e) {
         uint64_t total = 0, until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
 
         for (int i = 0; i < t->partitions; i++) {
-                rd_kafka_resp_err_t code;
                 int64_t low, high;
 
-                do {
-                        code = rd_kafka_query_watermark_offsets(p->rk, t->name, i, &low, &high, LIMIT_SLICE_MS);
-                        if (!producer_alive(p))
-                                return error_stopped(e);
-                } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && clock_monotonic_us() < until_us);
-                if (code)
-                        return reason_set(p, e, REASON_DESCRIBE_TOPIC, code, NULL, "topic %s: its offsets can't be read",
-                                          t->name);
+                if (topic_offsets(p, p->rk, t->name, i, until_us, &low, &high, e) < 0)
+                        return -1;
                 total += (uint64_t) (high - low);
         }
         *ret = total;

@@ -175,7 +175,7 @@ static struct producer_settings producer_settings(struct connection *c, const ch
 
         return (struct producer_settings) {
                 .properties = s->properties, .property_count = s->config->kafka_count,
-                .transactional_id = transactional_id,
+                .transactional_id = transactional_id, .sends_nothing = s->sends_nothing,
                 .token = session_token, .identity = session_identity, .suspect = session_suspect, .credentials = s,
                 .report = report, .report_arg = report_arg,
                 .log = producer_log, .log_arg = s,

@@ -75,6 +75,7 @@ int session_init(struct session *s, const struct config *config, struct service 
         *s = (struct session) {
                 .config = config, .service = service, .patient = kind == SESSION_PATIENT || kind == SESSION_PATIENT_TRANSACTIONS,
                 .patience_ms = kind == SESSION_BRIEF ? LIMIT_BRIEF_MS : LIMIT_PATIENCE_MS, .started_ms = clock_wall_ms(),
+                .sends_nothing = kind == SESSION_READING,
         };
         pthread_mutex_init(&s->lock, NULL);
         pthread_mutex_init(&s->outage_lock, NULL);
