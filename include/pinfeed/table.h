@@ -61,6 +61,9 @@ void database_close(struct database *db);
  * libraries that it is in. Any thread. */
 bool database_left_behind(void);
 
+/* From now on this connection sees all tables as they are now, as far as they are of InnoDB. */
+int database_snapshot(struct database *db, struct error *e);
+
 struct table_spec {
         const char *stream;             /* whose table it is, for hints; NULL: none */
         const char *name;               /* of the table, in the connection's database */
@@ -81,6 +84,14 @@ enum key_kind {
         KEY_TIME,                       /* DATE, DATETIME, TIMESTAMP (in UTC), TIME */
 };
 
+/* How keys compare where that can be told without the server. */
+enum key_order {
+        KEY_ORDER_UNKNOWN,              /* a collation's, or a type's own */
+        KEY_ORDER_NUMBER,
+        KEY_ORDER_TIME,                 /* dates, with or without a time of day */
+        KEY_ORDER_BYTES,
+};
+
 /* What table_describe finds. Owned by the table. */
 struct table_facts {
         const struct column *columns;   /* those that are sent, in order */
@@ -88,6 +99,7 @@ struct table_facts {
         size_t key_column;              /* index into columns of the key; the key is always read, and SIZE_MAX if it
                                          * is not among the columns that are sent (it then comes last in a row) */
         enum key_kind key_kind;
+        enum key_order key_order;
         bool key_nullable;
         bool key_indexed;               /* an index begins with the key column */
         bool key_unique;                /* a unique index consists of the key column alone, which is NOT NULL */
@@ -208,6 +220,10 @@ bool table_reader_close(struct table_reader *r);
 
 /* The same bytes; of keys that were read from one column, just those are the same key. */
 bool key_equal(const struct key *a, const struct key *b);
+/* Whether it can be a key of this order at all; none can of KEY_ORDER_UNKNOWN. */
+bool key_fits(enum key_order order, const struct key *key);
+/* As memcmp; of keys that fit. */
+int key_compare(enum key_order order, const struct key *a, const struct key *b);
 
 /* Prints the room's library, in one line: name and version. */
 void table_print_libraries(FILE *f);

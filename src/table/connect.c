@@ -108,6 +108,11 @@ int database_open(const struct table_login *login, struct database **ret, struct
         return 0;
 }
 
+int database_snapshot(struct database *db, struct error *e) {
+        buffer_append_string(&db->sql, "START TRANSACTION WITH CONSISTENT SNAPSHOT");
+        return database_query(db, e, "begin a snapshot");
+}
+
 void database_close(struct database *db) {
         if (!db)
                 return;

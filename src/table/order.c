@@ -80,6 +80,24 @@ static void build_order(struct table *t, const struct server_table *s, const str
         t->order_by = mem_copy_string(buffer_string(&order));
 }
 
+static enum key_order find_order(const struct table *t, const struct server_column *key, bool plain) {
+        switch (t->key_literal) {
+        case LITERAL_INTEGER:
+        case LITERAL_DECIMAL:
+                return KEY_ORDER_NUMBER;
+        case LITERAL_TIME:
+                return strcmp(type_find(key->type)->word, "time") == 0 ? KEY_ORDER_UNKNOWN : KEY_ORDER_TIME;
+        case LITERAL_TEXT:
+                return t->key_as_bytes || plain ? KEY_ORDER_BYTES : KEY_ORDER_UNKNOWN;
+        case LITERAL_BYTES:
+                return KEY_ORDER_BYTES;
+        case LITERAL_ADDRESS:
+        case LITERAL_NONE:
+                break;
+        }
+        return KEY_ORDER_UNKNOWN;
+}
+
 void table_choose_order(struct table *t, const struct server_table *s, const struct server_column *key) {
         const struct server_index *index = choose_index(s, key->name);
         bool kept_apart = is_kept_apart(s, key->name), text = t->key_literal == LITERAL_TEXT;
@@ -88,6 +106,7 @@ void table_choose_order(struct table *t, const struct server_table *s, const str
 
         t->facts.key_unique = kept_apart && !key->nullable;
         t->key_as_bytes = text && (!type_find(key->type)->ordered_by_text || (!kept_apart && !plain));
+        t->facts.key_order = find_order(t, key, plain);
         t->facts.key_indexed = index != NULL;
         t->key_cardinality = index ? index->cardinality : 0;
         build_order(t, s, index, kept_apart);

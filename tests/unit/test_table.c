@@ -184,6 +184,51 @@ static void fingerprints_tell_lists_apart(void **state) {
         assert_string_equal(prints[2], "f4ca0125ce03acf7f48c545a3999d26e");
 }
 
+/* ---- order ---- */
+
+static const struct {
+        enum key_order order;
+        const char *a, *b;
+        int r;
+} orders[] = {
+        { KEY_ORDER_NUMBER, "9", "10", -1 }, { KEY_ORDER_NUMBER, "-9", "-10", 1 }, { KEY_ORDER_NUMBER, "-1", "0", -1 },
+        { KEY_ORDER_NUMBER, "007", "7", 0 }, { KEY_ORDER_NUMBER, "-0.00", "0", 0 }, { KEY_ORDER_NUMBER, "1.5", "1.50", 0 },
+        { KEY_ORDER_NUMBER, "1.05", "1.5", -1 }, { KEY_ORDER_NUMBER, "-1.05", "-1.5", 1 },
+        { KEY_ORDER_NUMBER, "18446744073709551615", "9223372036854775808", 1 }, { KEY_ORDER_NUMBER, "0.1", "1", -1 },
+        { KEY_ORDER_TIME, "2020-01-02", "2020-01-02 00:00:00", 0 }, { KEY_ORDER_TIME, "2020-01-02", "2020-01-02 00:00:00.001", -1 },
+        { KEY_ORDER_TIME, "2020-01-02 10:00:00", "2020-01-02 09:59:59.999999", 1 },
+        { KEY_ORDER_BYTES, "", "a", -1 }, { KEY_ORDER_BYTES, "ab", "a", 1 }, { KEY_ORDER_BYTES, "\x7f", "\xff", -1 },
+};
+
+static void keys_are_ordered_as_the_server_orders_them(void **state) {
+        (void) state;
+        for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+                struct key a = { orders[i].a, strlen(orders[i].a) }, b = { orders[i].b, strlen(orders[i].b) };
+                int r;
+
+                assert_true(key_fits(orders[i].order, &a) && key_fits(orders[i].order, &b));
+                r = key_compare(orders[i].order, &a, &b);
+                assert_int_equal((r > 0) - (r < 0), orders[i].r);
+                r = key_compare(orders[i].order, &b, &a);
+                assert_int_equal((r > 0) - (r < 0), -orders[i].r);
+        }
+}
+
+static void what_can_not_be_a_key_does_not_fit(void **state) {
+        static const struct {
+                enum key_order order;
+                const char *text;
+        } wrong[] = {
+                { KEY_ORDER_NUMBER, "" }, { KEY_ORDER_NUMBER, "-" }, { KEY_ORDER_NUMBER, "1x" }, { KEY_ORDER_NUMBER, "1.2.3" }, { KEY_ORDER_NUMBER, " 1" },
+                { KEY_ORDER_TIME, "2020-1-2" }, { KEY_ORDER_TIME, "2020-01-02T10:00:00" }, { KEY_ORDER_TIME, "2020-01-02 10:00" },
+                { KEY_ORDER_UNKNOWN, "a" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+                assert_false(key_fits(wrong[i].order, &(struct key) { wrong[i].text, strlen(wrong[i].text) }));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(tls_is_verified_on_rds_and_required_beyond_this_machine),
@@ -194,6 +239,8 @@ int main(void) {
                 cmocka_unit_test(a_key_that_is_none_never_becomes_sql),
                 cmocka_unit_test(types_are_known_by_their_first_word),
                 cmocka_unit_test(fingerprints_tell_lists_apart),
+                cmocka_unit_test(keys_are_ordered_as_the_server_orders_them),
+                cmocka_unit_test(what_can_not_be_a_key_does_not_fit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
