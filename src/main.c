@@ -9,12 +9,14 @@
 #include "pinfeed/follow.h"
 #include "pinfeed/job.h"
 #include "pinfeed/replay.h"
+#include "pinfeed/verify.h"
 
 static unsigned job_needs(enum job job) {
         switch (job) {
         case JOB_EMULATE:
         case JOB_REPLAY:
         case JOB_FOLLOW:
+        case JOB_VERIFY:
         case JOB_CHECK:
                 return CONFIG_NEEDS_KAFKA | CONFIG_NEEDS_MYSQL;
         case JOB_CREATE_TOPICS:
@@ -59,6 +61,8 @@ static int run_job(const struct options *o, const struct config *c, struct servi
                 return replay_run(c, o, s, stdout, e);
         case JOB_FOLLOW:
                 return follow_run(c, o, s, e);
+        case JOB_VERIFY:
+                return verify_run(c, o, s, stdout, e);
         case JOB_CHECK:
                 return job_check(c, s, o->json, stdout, e);
         case JOB_STATUS:

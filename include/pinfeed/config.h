@@ -145,6 +145,7 @@ enum job {
         JOB_EMULATE,                    /* no job option: the daemon */
         JOB_REPLAY,
         JOB_FOLLOW,
+        JOB_VERIFY,
         JOB_CHECK,
         JOB_STATUS,
         JOB_CREATE_TOPICS,
@@ -167,6 +168,7 @@ struct options {
         bool restart, dry_run, json;
         bool verbose;
         bool raw;                       /* with --token: nothing but the token */
+        const char *as, *show;          /* with --verify; NULL: not given */
 };
 
 /* ERROR_USAGE, with the nearest option, for unknown options, arguments that are none, missing or superfluous values,
@@ -174,6 +176,9 @@ struct options {
  * options_free (also after a failure: not needed, harmless). */
 int options_parse(int argc, char **argv, struct options *ret, struct error *e);
 void options_free(struct options *o);   /* safe on {0} and twice */
+
+/* Whether the options name this stream, or none. */
+bool options_want_stream(const struct options *o, const char *name);
 
 /* For a terminal: 80 columns. */
 void options_print_help(FILE *f);

@@ -8,6 +8,8 @@ const struct option options_table[OPTIONS] = {
           "Send every row of the tables once, from where the last replay came to, and end." },
         { "follow", 0, NULL, OPTION_JOB, JOB_FOLLOW, 0, 0,
           "Send new rows as they appear, each once, from where the last replay came to, until it is stopped." },
+        { "verify", 0, NULL, OPTION_JOB, JOB_VERIFY, 0, 0,
+          "Compare the topics with the tables, record by record, and say what differs. Changes nothing." },
         { "check", 0, NULL, OPTION_JOB, JOB_CHECK, 0, 0,
           "Check settings, credentials, database and cluster, say what is wrong, and send nothing." },
         { "status", 0, NULL, OPTION_JOB, JOB_STATUS, 0, 0,
@@ -27,19 +29,26 @@ const struct option options_table[OPTIONS] = {
           "Not for secrets: other users can see it." },
         { "verbose", 'v', NULL, OPTION_FLAG, 0, 0, offsetof(struct options, verbose),
           "Show more messages, as --set=pinfeed.log_level=debug does." },
-        { "json", 0, NULL, OPTION_FLAG, 0, WITH(JOB_CHECK) | WITH(JOB_STATUS) | WITH(JOB_SHOW_SETTINGS) | WITH(JOB_REPLAY),
+        { "json", 0, NULL, OPTION_FLAG, 0,
+          WITH(JOB_CHECK) | WITH(JOB_STATUS) | WITH(JOB_SHOW_SETTINGS) | WITH(JOB_VERIFY) | WITH(JOB_REPLAY),
           offsetof(struct options, json),
-          "Print the result as JSON: with --check, --status, --show-settings and --replay. Wrong settings are printed so, too." },
-        { "streams", 0, "NAME,NAME", OPTION_STREAMS, 0, WITH(JOB_REPLAY) | WITH(JOB_FOLLOW), 0,
-          "Replay or follow these streams only, such as --streams=pin,geo." },
-        { "from", 0, "KEY", OPTION_TEXT, 0, WITH(JOB_REPLAY), offsetof(struct options, from),
-          "Replay rows from this key on, itself included." },
-        { "to", 0, "KEY", OPTION_TEXT, 0, WITH(JOB_REPLAY), offsetof(struct options, to),
-          "Replay rows up to this key, itself included." },
+          "Print the result as JSON: with --check, --status, --show-settings, --verify and --replay. Wrong settings are printed "
+          "so, too." },
+        { "streams", 0, "NAME,NAME", OPTION_STREAMS, 0, WITH(JOB_REPLAY) | WITH(JOB_FOLLOW) | WITH(JOB_VERIFY), 0,
+          "Replay, follow or verify these streams only, such as --streams=pin,geo." },
+        { "from", 0, "KEY", OPTION_TEXT, 0, WITH(JOB_REPLAY) | WITH(JOB_VERIFY), offsetof(struct options, from),
+          "Replay or verify rows from this key on, itself included." },
+        { "to", 0, "KEY", OPTION_TEXT, 0, WITH(JOB_REPLAY) | WITH(JOB_VERIFY), offsetof(struct options, to),
+          "Replay or verify rows up to this key, itself included." },
         { "restart", 0, NULL, OPTION_FLAG, 0, WITH(JOB_REPLAY), offsetof(struct options, restart),
           "Replay from the beginning, forgetting how far the last replay came." },
         { "dry-run", 0, NULL, OPTION_FLAG, 0, WITH(JOB_REPLAY), offsetof(struct options, dry_run),
           "Print what a replay would send, and send nothing." },
+        { "as", 0, "JOB", OPTION_TEXT, 0, WITH(JOB_VERIFY), offsetof(struct options, as),
+          "What has filled the topics: replay (every row is there once, in order), follow (in any order) or emulation (any posts, "
+          "each in all three topics). Without it: replay, if there is a cursor, else emulation." },
+        { "show", 0, "N", OPTION_TEXT, 0, WITH(JOB_VERIFY), offsetof(struct options, show),
+          "Print both texts of the first N rows whose record differs, 1 to 100." },
         { "raw", 0, NULL, OPTION_FLAG, 0, WITH(JOB_TOKEN), offsetof(struct options, raw),
           "Print the token alone, without JSON around it." },
 };
@@ -239,6 +248,13 @@ int options_parse(int argc, char **argv, struct options *ret, struct error *e) {
                 o.config_file = CONFIG_DEFAULT_FILE;
         *ret = o;
         return 0;
+}
+
+bool options_want_stream(const struct options *o, const char *name) {
+        for (size_t i = 0; i < o->stream_count; i++)
+                if (strcmp(o->streams[i], name) == 0)
+                        return true;
+        return o->stream_count == 0;
 }
 
 void options_free(struct options *o) {

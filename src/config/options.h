@@ -14,7 +14,7 @@ enum option_kind {
 
 #define WITH(job) (1u << (job))
 
-enum { OPTIONS = 19 };
+enum { OPTIONS = 22 };
 
 extern const struct option {
         const char *name;       /* without -- */

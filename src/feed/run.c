@@ -1,14 +1,5 @@
 /* What the feeds of a run share. */
-#include <string.h>
-
 #include "own.h"
-
-static bool wanted(const struct options *o, const char *name) {
-        for (size_t i = 0; i < o->stream_count; i++)
-                if (strcmp(o->streams[i], name) == 0)
-                        return true;
-        return o->stream_count == 0;
-}
 
 void feed_run_init(struct feed_run *run, const struct config *config, const struct options *o) {
         *run = (struct feed_run) {
@@ -17,7 +8,7 @@ void feed_run_init(struct feed_run *run, const struct config *config, const stru
         };
         run->feeds = mem_zero(config->stream_count, sizeof *run->feeds);
         for (size_t i = 0; i < config->stream_count; i++)
-                if (wanted(o, config->streams[i].name))
+                if (options_want_stream(o, config->streams[i].name))
                         run->feeds[run->count++] = feed_new(run, &config->streams[i]);
         run->unready = run->count;
         if (o->from || o->to)

@@ -80,6 +80,20 @@ def test_replay(mariadb, kafka, pinfeeds, database):
     compare("pinfeed --replay --json", [json.dumps(done)], streams)
 
 
+def test_verify(mariadb, kafka, pinfeeds, database):
+    load_posts(mariadb, database, 10)
+    pinfeed = pinfeeds(mariadb, kafka, database=database)
+    create_topics(kafka, pinfeed)
+    pinfeed.run("--replay").expect_exit(0)
+    kafka.produce(pinfeed.topic("pin"), ["x"], "3")
+    kafka.produce(pinfeed.topic("pin"), ["x"])
+    mariadb.execute("INSERT INTO pinterest_data (`index`) VALUES (77)", "UPDATE pinterest_data SET title = 'new' WHERE `index` = 4",
+                    database=database)
+    kafka.produce(pinfeed.topic("geo"), ["x"], "4")
+    answers = [pinfeed.run("--verify", "--show=1", *options).expect_exit(1).stdout for options in ((), ("--as=emulation",))]
+    compare("pinfeed --verify --json", answers, {"streams": "STREAM"})
+
+
 def test_settings_and_token(pinfeeds):
     pinfeed = pinfeeds(settings={"kafka": {"bootstrap.servers": "b-1.a.b.c2.kafka.eu-west-3.amazonaws.com:9098"}})
     pinfeed.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="secret")

@@ -14,6 +14,7 @@ IAM = paths.ROOT / "etc" / "iam"
 SEND = {"Connect", "WriteDataIdempotently", "DescribeTopic", "WriteData"}
 ACTIONS = {
     "emulate": SEND,
+    "verify": {"Connect", "DescribeTopic", "ReadData", "DescribeGroup"},
     "create-topics": {"Connect", "DescribeTopic", "CreateTopic"},
     "replay-exactly-once": SEND | {"ReadData", "DescribeTransactionalId", "AlterTransactionalId", "DescribeGroup",
                                    "AlterGroup"},
@@ -148,6 +149,18 @@ def test_replay_exactly_once_needs_no_more_than_its_policy(pinfeeds, mariadb, ka
     pinfeed.run("--replay").expect_exit(0)
     pinfeed.run("--replay").expect_exit(0)
     assert all(len(r) == 100 for r in sent.records(kafka, pinfeed).values())
+
+
+@pytest.mark.parametrize("missing", [None, "ReadData", "DescribeGroup"])
+def test_verify_needs_no_more_and_no_less_than_its_policy(pinfeeds, mariadb, kafka, hundred, user_id, only, missing):
+    sender = small(pinfeeds, mariadb, kafka, hundred, user_id, None)
+    sent.create_topics(kafka, sender)
+    sender.run("--replay").expect_exit(0)
+    pinfeed = small(pinfeeds, mariadb, kafka, hundred, user_id, only("verify", user_id, without=[missing]))
+    pinfeed.run("--verify", "--json").expect_exit(78 if missing else 0)
+    if missing:
+        assert f"kafka-cluster:{missing}" in pinfeed.log and pinfeed.stdout == ""
+        pinfeed.run("--verify", "--json", "--as=replay").expect_exit(78 if missing == "ReadData" else 0)
 
 
 @pytest.mark.parametrize("policy, said", [

@@ -58,7 +58,8 @@ static void options_of_a_replay_arrive(void **state) {
 
 static void options_choose_every_job(void **state) {
         static const struct { const char *option; enum job job; } jobs[] = {
-                { "--replay", JOB_REPLAY }, { "--follow", JOB_FOLLOW }, { "--check", JOB_CHECK }, { "--create-topics", JOB_CREATE_TOPICS },
+                { "--replay", JOB_REPLAY }, { "--follow", JOB_FOLLOW }, { "--verify", JOB_VERIFY }, { "--check", JOB_CHECK },
+                { "--create-topics", JOB_CREATE_TOPICS },
                 { "--token", JOB_TOKEN }, { "--version", JOB_VERSION }, { "-V", JOB_VERSION }, { "--help", JOB_HELP },
                 { "-h", JOB_HELP }, { "--show-settings", JOB_SHOW_SETTINGS },
         };
@@ -116,14 +117,14 @@ static void options_refuse_mistakes_and_echo_no_value(void **state) {
                 { "--raw", NULL, "--raw goes with --token only", "" },
                 { "--raw", "--check", "--raw goes with --token only", "" },
                 { "--replay", "--token", "--replay and --token don't go together", "Each is a job of its own." },
-                { "--json", NULL, "--json goes with --replay, --check, --status, --show-settings only", "" },
-                { "--json", "--token", "--json goes with --replay, --check, --status, --show-settings only", "" },
-                { "--from=S3CRET", NULL, "--from goes with --replay only", "" },
-                { "--to=S3CRET", "--check", "--to goes with --replay only", "" },
+                { "--json", NULL, "--json goes with --replay, --verify, --check, --status, --show-settings only", "" },
+                { "--json", "--token", "--json goes with --replay, --verify, --check, --status, --show-settings only", "" },
+                { "--from=S3CRET", NULL, "--from goes with --replay, --verify only", "" },
+                { "--to=S3CRET", "--check", "--to goes with --replay, --verify only", "" },
                 { "--restart", NULL, "--restart goes with --replay only", "" },
                 { "--dry-run", NULL, "--dry-run goes with --replay only", "" },
-                { "--streams=pin", NULL, "--streams goes with --replay, --follow only", "" },
-                { "--follow", "--from=S3CRET", "--from goes with --replay only", "" },
+                { "--streams=pin", NULL, "--streams goes with --replay, --follow, --verify only", "" },
+                { "--follow", "--from=S3CRET", "--from goes with --replay, --verify only", "" },
                 { "--replay", "--from=", "--from needs a value", "Write --from=KEY." },
                 { "--replay", "--from", "--from needs a value", "Write --from=KEY." },
                 { "--config", "--replay", "--config needs a value", "Write --config=FILE." },
