@@ -201,6 +201,15 @@ void file_forget(void);         /* wipes what was kept */
  * network sends meets root's rights. Not while other threads run. Does nothing for others, or if it is root's. */
 int owner_become(const char *directory, struct error *e);
 
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+struct addrinfo;
+
+/* Like getaddrinfo, which has no limit of its own: gives up with EAI_AGAIN when `go_on`, which is asked ten times a second,
+ * says so. `ret` is freed with freeaddrinfo. Any thread. */
+int resolve_name(const char *host, const char *service, const struct addrinfo *hints, bool (*go_on)(void *arg), void *arg,
+                 struct addrinfo **ret);
+
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 
 /* How a column's text, as the server prints it, becomes JSON. */

@@ -41,6 +41,7 @@ struct producer {
         unsigned brokers;               /* in bootstrap.servers */
 
         /* shared with librdkafka's broker threads */
+        atomic_bool ending;             /* names are not looked up any more */
         atomic_uint broken;             /* connections that were closed */
         unsigned broken_at_begin;       /* of the open transaction */
 

@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -173,6 +174,20 @@ static int on_close(int fd, void *arg) {
         return close(fd);
 }
 
+static bool lives(void *arg) {
+        const struct producer *p = arg;
+
+        return !atomic_load(&p->ending);
+}
+
+/* The handle's end waits for its look-ups. Without a name: frees what was found. On a broker's thread. */
+static int on_resolve(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found, void *arg) {
+        if (host || service)
+                return resolve_name(host, service, hints, lives, arg, found);
+        freeaddrinfo(*found);
+        return 0;
+}
+
 int producer_left_ms(struct producer *p) {
         return p->settings.alive ? p->settings.alive(p->settings.alive_arg) : INT_MAX;
 }
@@ -274,6 +289,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
         rd_kafka_conf_set_error_cb(conf, on_error);
         rd_kafka_conf_set_dr_msg_cb(conf, delivery);
         rd_kafka_conf_set_closesocket_cb(conf, on_close);
+        rd_kafka_conf_set_resolve_cb(conf, on_resolve);
         if (p->by_token) {
                 rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, on_token);
                 rd_kafka_conf_enable_sasl_queue(conf, 1);
@@ -301,6 +317,7 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
 int producer_destroy(struct producer *p, struct error *e) {
         if (!p)
                 return 0;
+        atomic_store(&p->ending, true);
         if (p->stuck)                   /* librdkafka would free what that call still uses */
                 return error_set(e, ERROR_FAILED, "a call of librdkafka did not come back");
         if (readers_close(p, e) < 0)
