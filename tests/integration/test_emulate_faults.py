@@ -330,7 +330,8 @@ def mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds):
     said = lines(pinfeed)
     if seconds >= 10:
         assert re.search(r"pinfeed: MySQL answers again after \d+ s", pinfeed.log)
-        assert len(said) == 5, pinfeed.log
+        # A server that is busy with its start may answer late: then two lines more say so.
+        assert len(said) in (5, 7), pinfeed.log
     return keys
 
 
