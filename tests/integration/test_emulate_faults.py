@@ -231,7 +231,7 @@ def kafka_away(emulate, kafka, sample, identity, notify, how, seconds):
     wait_until(lambda: notify.status().startswith("Waiting: Kafka acknowledges nothing"), 20, "the status says it")
     time.sleep(max(0, seconds - 10))
     kafka.thaw() if how == "freeze" else kafka.start()
-    pinfeed.wait_for(r"pinfeed: Kafka acknowledges again after \d+ s$", 60)
+    pinfeed.wait_for(r"pinfeed: Kafka acknowledges again after \d+ (s|min)", 60)
     wait_until(lambda: notify.status().startswith("Sends 50 posts a second"), 20, "the status is back")
     keys = expect_nothing_lost(pinfeed, kafka)
     assert len(keys) > 50 * 9
@@ -329,7 +329,7 @@ def mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds):
     keys = expect_nothing_lost(pinfeed, kafka)
     said = lines(pinfeed)
     if seconds >= 10:
-        assert re.search(r"pinfeed: MySQL answers again after \d+ s", pinfeed.log)
+        assert re.search(r"pinfeed: MySQL answers again after \d+ (s|min)", pinfeed.log)
         # A server that is busy with its start may answer late: then two lines more say so.
         assert len(said) in (5, 7), pinfeed.log
     return keys
@@ -358,7 +358,7 @@ def test_mysql_that_hangs_is_said_while_it_does(emulate, kafka, mariadb, sample,
         assert re.fullmatch(r"Waiting: MySQL does not answer \(since [\dT:-]+Z\)\. Sends 50 posts a second", notify.status())
     finally:
         mariadb.thaw()
-    pinfeed.wait_for(r"pinfeed: MySQL answers again after \d+ s", 15)
+    pinfeed.wait_for(r"pinfeed: MySQL answers again after \d+ (s|min)", 15)
     wait_until(lambda: notify.status().startswith("Sends 50 posts a second"), 5, "the status is back")
     expect_nothing_lost(pinfeed, kafka)
     assert "Kafka acknowledges nothing" not in pinfeed.log
