@@ -20,7 +20,8 @@ bool aws_suspect(const struct aws_status *s, const char *brokers, int64_t unsync
                 buffer_append_string(&causes, ", to temporary credentials that have expired (when these do, nobody has told)");
         if (unsynchronised_s) {
                 clock_format_utc(unsynchronised_s, now);
-                buffer_printf(&causes, ", to a clock that is 5 minutes off (this one says %s, and nothing synchronises it)", now);
+                buffer_printf(&causes, ", to a clock that is 5 minutes off (this one says %s, and nothing synchronises it)",
+                              now);
         }
         if (!known)
                 buffer_append_string(&causes, ", to a wrong region");

@@ -91,9 +91,10 @@ static bool finished(const struct emulate *m) {
 
 static int not_in_time(struct emulate *m, struct error *e) {
         const char *reason = producer_last_reason(m->connection.producer);
+        size_t count = producer_in_flight(m->connection.producer);
 
-        error_set(e, ERROR_FAILED, "%zu records were not acknowledged within %d s: %s",
-                  producer_in_flight(m->connection.producer), LIMIT_STOP_DELIVER_MS / 1000,
+        error_set(e, ERROR_FAILED, "%zu record%s not acknowledged within %d s: %s", count, count == 1 ? " was" : "s were",
+                  LIMIT_STOP_DELIVER_MS / 1000,
                   *reason ? reason : "no answer");
         return error_hint(e, "Their posts' keys are kept in %s; the next start sends them again.",
                           m->config->state_dir);

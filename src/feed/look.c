@@ -271,9 +271,10 @@ int feed_count_missed(struct feed *f, struct error *e) {
                 return -1;
         f->result.missed = count > at->rows ? count - at->rows : 0;
         if (f->result.missed > 0)
-                warn(f, "at least %llu rows appeared below the cursor after it had passed (keys that don't grow, or late commits) "
-                     "and were not sent. To send them: --from and --to around their keys, or --restart for everything.",
-                     (unsigned long long) f->result.missed);
+                warn(f, "at least %llu row%s appeared below the cursor after it had passed (keys that don't grow, or late commits) "
+                     "and %s not sent. To send them: --from and --to around their keys, or --restart for everything.",
+                     (unsigned long long) f->result.missed, f->result.missed == 1 ? "" : "s",
+                     f->result.missed == 1 ? "was" : "were");
         null_keys = table_has_null_keys(f->connection.database, f->stream.table, e);
         if (null_keys == TABLE_NULL_KEYS)
                 warn(f, "rows whose key is NULL appeared since the beginning; they were not sent.");

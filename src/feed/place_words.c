@@ -29,9 +29,9 @@ static int lost(struct place *p, const struct cursor_run *run, struct error *e) 
         else {
                 cursor_print_key(&(struct key) { run->last.data, run->last.length }, &key);
                 error_set(e, ERROR_REFUSED, "stream %s: Kafka has no cursor in group %s, but %s says that there was one (%llu "
-                          "rows sent, last key %s): brokers forget it after offsets.retention.minutes, or the group is another",
+                          "row%s sent, last key %s): brokers forget it after offsets.retention.minutes, or the group is another",
                           p->stream->name, p->group, p->path, (unsigned long long) run->rows,
-                          run->has_last ? buffer_string(&key) : "none");
+                          run->rows == 1 ? "" : "s", run->has_last ? buffer_string(&key) : "none");
         }
         return error_hint(e, "To send everything again: --restart. To send only what is missing: look up the last key in the "
                           "topic and use --from with the next one, now and in later runs, too. If the topic is new, remove "

@@ -121,7 +121,7 @@ static void print_run(const struct status *s, const char *what, json_t *run, con
         int complete;
 
         if (json_unpack(run, "{s:I, s?s, s?s, s:b}", "rows", &count, "last_key", &last, "to", &to, "complete", &complete) == 0)
-                print(s, what, "%s rows sent%s, last key %s, %s%s; by %s", text_count((uint64_t) count, rows), kind, last,
+                print(s, what, "%s row%s sent%s, last key %s, %s%s; by %s", text_count((uint64_t) count, rows), count == 1 ? "" : "s", kind, last,
                       complete ? "complete" : *to ? "goes on to key " : "goes on", complete ? "" : to, by);
 }
 

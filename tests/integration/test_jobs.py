@@ -13,7 +13,7 @@ from rig import free_port, sent
 from rig import paths
 from rig.process import Process
 
-JOBS = ([], ["--replay"], ["--replay", "--dry-run"], ["--check"], ["--create-topics"], ["--token"])
+JOBS = ([], ["--replay"], ["--replay", "--dry-run"], ["--check"], ["--status"], ["--create-topics"], ["--token"])
 
 
 def nowhere(pinfeeds, **kafka):
@@ -70,8 +70,9 @@ def test_a_stopped_check_names_nothing_as_failed(kafka, mariadb, pinfeeds):
     assert "stopped before everything was checked" in pinfeed.log
 
 
-@pytest.mark.parametrize("job", [["--help"], ["--version"], ["--token"], ["--check"], ["--check", "--json"], ["--create-topics"],
-                                 ["--replay", "--dry-run"], ["--replay"]], ids=" ".join)
+@pytest.mark.parametrize("job", [["--help"], ["--version"], ["--token"], ["--check"], ["--check", "--json"], ["--status"],
+                                 ["--status", "--json"], ["--create-topics"], ["--replay", "--dry-run"], ["--replay"]],
+                         ids=" ".join)
 def test_a_result_that_cant_be_written_is_an_error(kafka, mariadb, sample, pinfeeds, identity, job):
     pinfeed = pinfeeds(mariadb, kafka, identity, database=sample)
     sent.create_topics(kafka, pinfeed)

@@ -304,7 +304,7 @@ def test_a_cursor_that_kafka_forgot_is_refused_with_the_choices(table):
     assert "10 rows sent" in refused(table)
     assert table.replay("--from=11")["rows"] == 0
     forget(table, group)
-    assert "1 rows sent" in refused(table, "--from=11")
+    assert "1 row sent" in refused(table, "--from=11")
     assert table.replay("--restart")["rows"] == 11
     assert table.replay()["rows"] == 0
 
