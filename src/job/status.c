@@ -54,19 +54,23 @@ static json_t *unknown(struct status *s, const char *what, const struct error *e
 
 /* ---- daemons ---- */
 
-static void print_daemon(const struct status *s, const char *job, const json_t *told) {
-        const char *doing = "", *since = "", *waiting = NULL, *waiting_since = "", *failed = NULL, *failed_at = "";
-        int pid = 0;
+/* A member's text; "": there is none. */
+static const char *text_of(const json_t *object, const char *member) {
+        const char *text = json_string_value(json_object_get(object, member));
 
-        json_unpack((json_t *) told, "{s?i, s?s, s?s, s?{s?s, s?s}, s?{s?s, s?s}}", "pid", &pid, "doing", &doing,
-                    "up_since", &since, "waiting", "for", &waiting, "since", &waiting_since, "last_error", "text", &failed,
-                    "at", &failed_at);
-        print(s, job, "runs since %s, process %d", since, pid);
-        print(s, "", "%s", doing);
-        if (waiting)
-                print(s, "", "waits since %s: %s", waiting_since, waiting);
-        if (failed)
-                print(s, "", "last error, at %s: %s", failed_at, failed);
+        return text ? text : "";
+}
+
+static void print_daemon(const struct status *s, const char *job, const json_t *told) {
+        const json_t *waiting = json_object_get(told, "waiting"), *failed = json_object_get(told, "last_error");
+
+        print(s, job, "runs since %s, process %lld", text_of(told, "up_since"),
+              (long long) json_integer_value(json_object_get(told, "pid")));
+        print(s, "", "%s", text_of(told, "doing"));
+        if (json_is_object(waiting))
+                print(s, "", "waits since %s: %s", text_of(waiting, "since"), text_of(waiting, "for"));
+        if (json_is_object(failed))
+                print(s, "", "last error, at %s: %s", text_of(failed, "at"), text_of(failed, "text"));
 }
 
 static void look_for(struct status *s, const char *job, const char *start) {
@@ -114,15 +118,16 @@ static json_t *describe_run(const struct cursor_run *run) {
                                                        run->done);
 }
 
-static void print_run(const struct status *s, const char *what, json_t *run, const char *kind, const char *by) {
-        const char *last = "none", *to = "";
+static void print_run(const struct status *s, const char *what, const json_t *run, const char *kind, const char *by) {
+        const char *last = text_of(run, "last_key"), *to = text_of(run, "to");
+        json_int_t count = json_integer_value(json_object_get(run, "rows"));
+        bool complete = json_is_true(json_object_get(run, "complete"));
         char rows[32];
-        json_int_t count;
-        int complete;
 
-        if (json_unpack(run, "{s:I, s?s, s?s, s:b}", "rows", &count, "last_key", &last, "to", &to, "complete", &complete) == 0)
-                print(s, what, "%s row%s sent%s, last key %s, %s%s; by %s", text_count((uint64_t) count, rows), count == 1 ? "" : "s", kind, last,
-                      complete ? "complete" : *to ? "goes on to key " : "goes on", complete ? "" : to, by);
+        if (json_is_object(run))
+                print(s, what, "%s row%s sent%s%s%s, %s%s; by %s", text_count((uint64_t) count, rows), count == 1 ? "" : "s",
+                      kind, *last ? ", last key " : "", last, complete ? "complete" : *to ? "goes on to key " : "goes on",
+                      complete ? "" : to, by);
 }
 
 static json_t *describe(const struct status *s, const char *what, const struct cursor *c) {

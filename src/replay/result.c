@@ -163,7 +163,8 @@ static void log_complete(const struct feed_run *run, uint64_t began_us) {
         if (missed > 0)
                 snprintf(passed_over, sizeof passed_over, ", at least %s passed over", text_count(missed, count));
         service_log(run->session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "replay complete: %s row%s sent%s, %zu "
-                    "stream%s, %.1f s", text_count(rows, number), rows == 1 ? "" : "s", passed_over, run->count, run->count == 1 ? "" : "s",
+                    "stream%s, %.1f s", text_count(rows, number), rows == 1 ? "" : "s", passed_over,
+                    run->count, run->count == 1 ? "" : "s",
                     (double) (clock_monotonic_us() - began_us) / 1e6);
 }
 

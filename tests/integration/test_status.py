@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -60,6 +61,16 @@ def test_where_no_daemon_runs_it_says_how_one_is_started(emulate, sample, end):
     assert answer.returncode == 0 and "no daemon runs here; start it with: systemctl start pinfeed" in answer.stdout
     pinfeed.start()                             # what a killed one left is not in its way
     pinfeed.wait_until(lambda: told(pinfeed)["emulate"], 20, "the next one tells")
+
+
+def test_the_last_error_stays_when_it_is_over(emulate, mariadb, sample):
+    pinfeed = emulate(sample, rate=50)
+    mariadb.kill()
+    pinfeed.start().wait_for("keeps trying")
+    mariadb.start()
+    pinfeed.wait_for("sends 50 posts", 30)
+    assert told(pinfeed)["emulate"]["waiting"] is None
+    assert re.search(r"^ +last error, at [\dTZ:-]+: MySQL: can't connect", pinfeed.beside("--status").stdout, re.M)
 
 
 def test_a_daemon_that_hangs_is_no_daemon_that_does_not_run(emulate, sample):
@@ -125,6 +136,12 @@ def test_how_far_each_stream_is_and_by_whom_is_told(mariadb, kafka, pinfeeds, da
     lines = pinfeed.beside("--status").stdout.splitlines()
     assert any(line.startswith("replay pin ") and "30 rows sent, last key 29, complete; by process " in line for line in lines)
     assert any(line.startswith("replay user ") and line.endswith("no replay has begun") for line in lines)
+
+
+def test_a_replay_of_an_empty_table_is_complete(table):
+    table.make("k INT PRIMARY KEY, v TEXT")
+    table.replay()
+    assert re.search(r"^replay t +0 rows sent, complete; by process", table.pinfeed.beside("--status").stdout, re.M)
 
 
 def test_a_replay_that_is_looked_at_goes_on(table):
