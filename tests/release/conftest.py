@@ -70,6 +70,7 @@ def machine(request, tmp_path_factory, artifact, unpacked):
     srv.mkdir()
     package = artifact("pinfeed_{version}_amd64.deb")
     (srv / "pinfeed.deb").write_bytes(package.read_bytes())
+    (srv / "pinfeed.rpm").write_bytes(artifact("pinfeed-{version}.x86_64.rpm").read_bytes())
     subprocess.run(["cp", "-a", unpacked("x86_64"), srv / "pinfeed"], check=True)
     make_older(package, srv, tmp_path_factory.mktemp("older"))
     with Machine(srv.parent, root) as booted:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from conftest import ROOT
 
 from rig import wait_until
@@ -77,6 +78,33 @@ def test_package_lives_through_install_upgrade_removal_and_purge(machine, config
     assert _state(machine, "is-active") == "inactive"
     assert not _exists(machine, "/etc/pinfeed") and not _exists(machine, "/var/lib/pinfeed")
     assert _leaves_nothing_empty(machine)
+
+
+def test_rpms_scripts_run_at_install_upgrade_and_removal(machine, configured):
+    """By Debian's rpm, which knows no dependencies here."""
+    if not _exists(machine, "/usr/bin/rpm"):
+        pytest.skip("there is no rpm")
+    machine.run("rpm", "-i", "--nodeps", "/srv/pinfeed.rpm")
+    assert machine.run("getent", "passwd", "pinfeed")
+    assert (_state(machine, "is-enabled"), _state(machine, "is-active")) == ("disabled", "inactive")
+
+    pinfeed = configured()
+    machine.run("systemctl", "enable", "--now", "pinfeed")
+    _goes_on(pinfeed)
+    pid, settings = pinfeed.pid, machine.path("/etc/pinfeed/pinfeed.conf").read_text()
+    machine.run("rpm", "-U", "--nodeps", "--force", "/srv/pinfeed.rpm")
+    assert pinfeed.pid != pid and _state(machine, "is-active") == "active"
+    assert machine.path("/etc/pinfeed/pinfeed.conf").read_text() == settings
+    _goes_on(pinfeed)
+
+    words = machine.run("rpm", "-e", "pinfeed")
+    assert _state(machine, "is-active") == "inactive"
+    assert not any(_exists(machine, f"/{part}") for part in PARTS)
+    assert machine.path("/etc/pinfeed/pinfeed.conf.rpmsave").read_text() == settings
+    assert all(f"{path} stays" in words and _exists(machine, path) for path in ("/etc/pinfeed", "/var/lib/pinfeed"))
+    pin, geo, user = pinfeed.keys()
+    assert pin == geo == user, "the upgrade, or the removal, lost a post"
+    machine.run("rm", "-r", "/etc/pinfeed", "/var/lib/pinfeed")
 
 
 def test_tarball_installs_upgrades_and_undoes_itself(machine, configured):
