@@ -141,6 +141,12 @@ def test_what_is_missing_survives_a_restart(follow):
         slow.connection.commit()
     follow.wait_for_rows(7)
     assert follow.pinfeed.stop() == 0
+    # The cursor did not go back to the late rows.
+    last = follow.execute("SELECT MAX(k) FROM t")[0][0]
+    follow.insert()
+    follow.start().wait_for_rows(8)
+    assert f"goes on after key {last} " in follow.pinfeed.log
+    assert follow.pinfeed.stop() == 0
     follow.assert_once()
 
 

@@ -21,7 +21,7 @@ def test_units_are_shut_in_as_far_as_a_networked_service_can_be(machine, unit):
     assert level <= 1.1, verdict
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", SERVICES)
 def test_units_say_why_they_are_not_shut_in_any_further(machine, unit):
     left = re.findall(r"^✗ (\w+)", machine.run("systemd-analyze", "security", unit), re.M)
     reasons = [line for line in machine.run("systemctl", "cat", unit).splitlines() if line.startswith("#   ")]
