@@ -44,8 +44,9 @@ static const struct group {
 } groups[] = {
         { "Jobs (without one, posts are sent until it is stopped)", true, 0 },
         { "For every job", false, 0 },
-        { "With --check", false, WITH(JOB_CHECK) },
-        { "With --replay", false, WITH(JOB_REPLAY) },
+        { "With jobs that have a result", false, WITH(JOB_CHECK) },
+        { "With --replay (some also with --follow and --verify)", false, WITH(JOB_REPLAY) },
+        { "With --verify, besides", false, WITH(JOB_VERIFY) },
         { "With --token", false, WITH(JOB_TOKEN) },
 };
 
