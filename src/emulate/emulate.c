@@ -178,7 +178,8 @@ static struct emulate *emulate_new(const struct config *config) {
         connection_init(&m->connection, &m->session, NULL);
         pthread_mutex_init(&m->reported.lock, NULL);
         m->draw.seeded = config->emulate_seeded;
-        m->draw.rate = m->rate = config->emulate_rate;
+        m->draw.rate = config->emulate_rate;
+        m->rate = config->emulate_rate;
         if (m->draw.seeded)
                 random_seed(&m->draw.random, config->emulate_seed);
         else
