@@ -488,6 +488,7 @@ bool producer_flush(struct producer *p, int timeout_ms) {
 
         while (p->in_flight > 0 && !p->failed && clock_monotonic_us() < until_us) {
                 rd_kafka_flush(p->rk, clock_left_ms(until_us, LIMIT_SLICE_MS));
+                watch_quiet(p);
                 until_us = producer_deadline(p, until_us);
         }
         return p->in_flight == 0;

@@ -15,7 +15,7 @@ struct replay {
         uint64_t reported_us;
         struct progress *progress;      /* these three: one a feed */
         struct pace *paces;
-        uint64_t *reported_committed;
+        uint64_t *reported_committed, *reported_sent;
 };
 
 /* ---- progress ---- */
@@ -75,6 +75,7 @@ static void report_feed(struct replay *r, size_t i, double seconds) {
                     text_count((uint64_t) ((double) (fresh - r->reported_committed[i]) / seconds + 0.5), counts[3]),
                     p->left_s ? ", about " : "", p->left_s ? left : "", p->left_s ? " left" : "");
         r->reported_committed[i] = fresh;
+        r->reported_sent[i] = p->sent;
 }
 
 static void on_report(void *arg, bool asked) {
@@ -89,7 +90,7 @@ static void on_report(void *arg, bool asked) {
                 const struct progress *p = &r->progress[i];
                 uint64_t before = r->reported_committed[i];
 
-                if (asked || feed_progress(r->run.feeds[i])->committed != before)
+                if (asked || p->sent != r->reported_sent[i] || feed_progress(r->run.feeds[i])->committed != before)
                         report_feed(r, i, seconds > 0 ? seconds : 1);
                 fresh += r->reported_committed[i] - before;
                 known = known && p->known;
@@ -129,7 +130,8 @@ static struct replay *replay_new(const struct config *config, const struct optio
         r->began_us = r->reported_us = clock_monotonic_us();
         r->progress = mem_zero(r->run.count, sizeof *r->progress);
         r->paces = mem_zero(r->run.count, sizeof *r->paces);
-        r->reported_committed = mem_zero(config->stream_count, sizeof *r->reported_committed);
+        r->reported_committed = mem_zero(r->run.count, sizeof *r->reported_committed);
+        r->reported_sent = mem_zero(r->run.count, sizeof *r->reported_sent);
         return r;
 }
 
@@ -138,6 +140,7 @@ static void replay_free(struct replay *r) {
         free(r->progress);
         free(r->paces);
         free(r->reported_committed);
+        free(r->reported_sent);
         free(r);
 }
 
