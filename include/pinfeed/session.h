@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "aws.h"
 #include "config.h"
@@ -72,6 +73,11 @@ void session_does(struct session *s, const char *format, ...) __attribute__((for
  * it takes over. And the socket where it does: its job's name and its user id in the state directory; freed by the caller. */
 void session_tell(struct session *s, json_t *figures, struct buffer *out);
 char *session_tell_path(const struct config *config, const char *job);
+
+/* A result as one line, and out of our hands. Takes over `json`; NULL is an error, too. */
+int session_print_json(json_t *json, FILE *out, struct error *e);
+/* After a result for people: whether it is out of our hands. */
+int session_printed(FILE *out, struct error *e);
 
 /* ---- one worker's connections ---- */
 

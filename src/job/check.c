@@ -3,7 +3,6 @@
 
 #include "check.h"
 #include "pinfeed/limits.h"
-#include "print.h"
 
 /* ---- findings ---- */
 
@@ -121,7 +120,7 @@ int job_check(const struct config *config, struct service *service, bool json, F
                 r = service_run(service, &job, e);
         if (r == 0 && service_stopped_by(service))
                 r = error_set(e, ERROR_STOPPED, "stopped before everything was checked");
-        if (json && print_json(json_pack("{s:b, s:O}", "ok", r == 0, "findings", k->findings), out,
+        if (json && session_print_json(json_pack("{s:b, s:O}", "ok", r == 0, "findings", k->findings), out,
                                r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
         if (!service_left_behind(service))

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "pinfeed/job.h"
-#include "print.h"
+#include "pinfeed/session.h"
 
 struct shown {
         FILE *out;
@@ -56,7 +56,7 @@ int job_show_settings(const struct config *config, bool json, FILE *out, struct 
         struct shown shown = { .out = out, .list = json ? json_array() : NULL };
 
         config_show(config, show, &shown);
-        return json ? print_json(json_pack("{s:o}", "settings", shown.list), out, e) : 0;
+        return json ? session_print_json(json_pack("{s:o}", "settings", shown.list), out, e) : 0;
 }
 
 int job_print_problems(const struct errors *problems, FILE *out, struct error *e) {
@@ -67,5 +67,5 @@ int job_print_problems(const struct errors *problems, FILE *out, struct error *e
                                                           "settings", "result", "failed", "ok", false,
                                                           "text", text(problems->list[i].what),
                                                           "hint", text(problems->list[i].hint)));
-        return print_json(json_pack("{s:b, s:o}", "ok", false, "findings", findings), out, e);
+        return session_print_json(json_pack("{s:b, s:o}", "ok", false, "findings", findings), out, e);
 }

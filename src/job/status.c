@@ -5,7 +5,6 @@
 #include "pinfeed/feed.h"
 #include "pinfeed/job.h"
 #include "pinfeed/limits.h"
-#include "print.h"
 
 /* Who tells at session_tell_path, and how it is started. */
 static const struct {
@@ -194,7 +193,7 @@ static int look(struct status *s, struct error *e) {
                 return -1;
         if (service_stopped_by(service))
                 return error_set(e, ERROR_STOPPED, "stopped before everything was known");
-        if (s->json && print_json(json_incref(s->found), s->out, e) < 0)
+        if (s->json && session_print_json(json_incref(s->found), s->out, e) < 0)
                 return -1;
         *e = s->first;
         return e->class == ERROR_NONE ? 0 : -1;

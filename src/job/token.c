@@ -6,7 +6,6 @@
 #include "pinfeed/job.h"
 #include "pinfeed/limits.h"
 #include "pinfeed/session.h"
-#include "print.h"
 
 struct request {
         struct session session;
@@ -56,7 +55,7 @@ static int print(struct request *r, bool raw, FILE *out, struct error *e) {
 
         aws_status(r->session.aws, &status);
         if (!raw)
-                return print_json(describe(&status, r->token), out, e);
+                return session_print_json(describe(&status, r->token), out, e);
         if (fprintf(out, "%s\n", r->token) >= 0 && fflush(out) == 0)
                 return 0;
         return error_set(e, ERROR_FAILED, "the token could not be written to standard output: %s", strerror(errno));

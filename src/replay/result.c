@@ -69,14 +69,6 @@ static json_t *run_result(const struct feed_run *run, uint64_t began_us) {
                          "seconds", (double) (clock_monotonic_us() - began_us) / 1e6);
 }
 
-static bool print_json(const struct feed_run *run, uint64_t began_us, FILE *out) {
-        json_t *object = run->dry_run ? run_plan(run) : run_result(run, began_us);
-        bool written = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 && fputc('\n', out) != EOF;
-
-        json_decref(object);
-        return written;
-}
-
 /* ---- a table ---- */
 
 static uint64_t per_s(uint64_t rows, double seconds) {
@@ -118,7 +110,7 @@ static void print_planned(const struct feed *f, FILE *out) {
 }
 
 /* Of the streams of which it is known what there is to send; an error that came before says why it isn't. */
-static bool print_table(const struct feed_run *run, uint64_t began_us, FILE *out) {
+static void print_table(const struct feed_run *run, uint64_t began_us, FILE *out) {
         uint64_t rows = 0, bytes = 0;
         size_t known = 0;
 
@@ -137,14 +129,13 @@ static bool print_table(const struct feed_run *run, uint64_t began_us, FILE *out
                 print_row(out, "total", rows, bytes, (double) (clock_monotonic_us() - began_us) / 1e6);
                 fputc('\n', out);
         }
-        return !ferror(out);
 }
 
 int result_print(const struct feed_run *run, uint64_t began_us, bool table, FILE *out, struct error *e) {
-        bool written = (table ? print_table : print_json)(run, began_us, out) && fflush(out) == 0;
-
-        return written ? 0 : error_set(e, ERROR_FAILED, "the result could not be written to standard output: %s",
-                                       strerror(errno));
+        if (!table)
+                return session_print_json(run->dry_run ? run_plan(run) : run_result(run, began_us), out, e);
+        print_table(run, began_us, out);
+        return session_printed(out, e);
 }
 
 /* ---- words ---- */

@@ -87,7 +87,7 @@ static json_t *print_check(const struct check *c, bool show) {
         return object;
 }
 
-static json_t *print_json(const struct verify *v) {
+static json_t *describe(const struct verify *v) {
         json_t *streams = json_object(), *object;
         uint64_t rows = 0, records = 0;
 
@@ -162,17 +162,10 @@ static void print_table(const struct verify *v, FILE *out) {
 /* ---- both ---- */
 
 int verdict_print(const struct verify *v, bool json, FILE *out, struct error *e) {
-        if (json) {
-                json_t *object = print_json(v);
-
-                json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6));
-                json_decref(object);
-                fputc('\n', out);
-        } else
-                print_table(v, out);
-        if (fflush(out) == 0 && !ferror(out))
-                return 0;
-        return error_set(e, ERROR_FAILED, "the result could not be written to standard output: %s", strerror(errno));
+        if (json)
+                return session_print_json(describe(v), out, e);
+        print_table(v, out);
+        return session_printed(out, e);
 }
 
 int verdict_differs(const struct verify *v, struct error *e) {
