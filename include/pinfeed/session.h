@@ -161,6 +161,9 @@ int stream_describe(struct stream *st, struct connection *c, struct error *e);
 int stream_open_topic(struct stream *st, struct connection *c, struct error *e);
 void stream_done(struct stream *st);
 
+/* One line about a stream: "stream NAME: " and the format, with its topic as a field. Any thread. */
+void session_note(struct session *s, const struct config_stream *stream, enum service_severity severity, const char *format,
+                  ...) __attribute__((format(printf, 4, 5)));
 /* One warning about a topic of more than one partition. */
 void session_warn_partitions(struct session *s, const char *topic, int partitions);
 

@@ -365,11 +365,16 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e) {
 }
 
 int feed_look(struct connection *c, const struct config_stream *stream, struct cursor *ret, struct error *e) {
+        struct producer_group group;
         struct place place;
-        int r;
+        int r = 0;
 
         place_init(&place, c, stream, 0);
-        r = place_peek(&place, &place, ret, e);
+        /* Reading it without the right to would wait for a coordinator until the time is up. */
+        if (place.exactly_once)
+                r = producer_group(c->producer, place.group, LIMIT_GROUP_MS, &group, e);
+        if (r == 0)
+                r = place_peek(&place, &place, ret, e);
         place_free(&place);
         return r;
 }

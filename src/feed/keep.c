@@ -196,15 +196,14 @@ static void settle(struct feed *f) {
 
 static void say_blocked(struct feed *f) {
         struct keep *k = &f->keep;
-        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
 
         if (k->said_blocked)
                 return;
         k->said_blocked = true;
-        service_log(f->run->session.service, SERVICE_NOTICE, MESSAGE_NOTE, &field, 1, "stream %s: more keys are missing than can be "
-                    "remembered; rows beyond key %lld wait until %s", f->stream.config->name, (long long) k->gaps.frontier,
-                    k->transactions.known ? "the transactions that are open now have ended"
-                                          : "[follow] settle has passed (with the right PROCESS: only while transactions are open)");
+        session_note(&f->run->session, f->stream.config, SERVICE_NOTICE, "more keys are missing than can be remembered; rows beyond "
+                     "key %lld wait until %s", (long long) k->gaps.frontier,
+                     k->transactions.known ? "the transactions that are open now have ended"
+                                           : "[follow] settle has passed (with the right PROCESS: only while transactions are open)");
 }
 
 static bool awaits_horizon(const struct keep *k) {
@@ -252,17 +251,15 @@ static int count(struct feed *f, struct error *e) {
 /* After that look, which brought those of them that appeared while it was still asked for them. */
 static void compare(struct feed *f) {
         struct keep_window *w = &f->keep.windows[COUNTED];
-        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
 
         if (!w->set || f->keep.postponed)
                 return;
         if (f->keep.count > w->sent) {
                 f->progress.missed += f->keep.count - w->sent;
-                service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, &field, 1, "stream %s: at least %llu rows with "
-                            "keys in %lld .. %lld appeared when nobody looked for them any more, and were not sent. pinfeed --verify "
-                            "has their keys; pinfeed --replay with --from and --to sends them. If transactions last so long, raise "
-                            "[follow] settle.", f->stream.config->name, (unsigned long long) (f->keep.count - w->sent),
-                            (long long) w->after + 1, (long long) w->to);
+                session_note(&f->run->session, f->stream.config, SERVICE_WARNING, "at least %llu rows with keys in %lld .. %lld "
+                             "appeared when nobody looked for them any more, and were not sent. pinfeed --verify has their keys; "
+                             "pinfeed --replay with --from and --to sends them. If transactions last so long, raise [follow] settle.",
+                             (unsigned long long) (f->keep.count - w->sent), (long long) w->after + 1, (long long) w->to);
         }
         w->set = false;
 }

@@ -1,5 +1,4 @@
 /* What a feed looks at before its rows and after them: keys, group, how many rows, what is there already. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -228,20 +227,6 @@ int feed_announce(struct feed *f, struct error *e) {
         return 0;
 }
 
-static void warn(struct feed *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void warn(struct feed *f, const char *format, ...) {
-        const struct service_field field = { "PINFEED_TOPIC", f->stream.config->topic };
-        char line[512];
-        va_list ap;
-
-        va_start(ap, format);
-        vsnprintf(line, sizeof line, format, ap);
-        va_end(ap);
-        service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, &field, 1, "stream %s: %s",
-                    f->stream.config->name, line);
-}
-
 void feed_begin_missed(struct feed *f) {
         const struct cursor_run *at = f->place.at;
         const struct batch *b = &f->batch;
@@ -271,12 +256,14 @@ int feed_count_missed(struct feed *f, struct error *e) {
                 return -1;
         f->result.missed = count > at->rows ? count - at->rows : 0;
         if (f->result.missed > 0)
-                warn(f, "at least %llu row%s appeared below the cursor after it had passed (keys that don't grow, or late commits) "
-                     "and %s not sent. To send them: --from and --to around their keys, or --restart for everything.",
-                     (unsigned long long) f->result.missed, f->result.missed == 1 ? "" : "s",
-                     f->result.missed == 1 ? "was" : "were");
+                session_note(&f->run->session, f->stream.config, SERVICE_WARNING,
+                             "at least %llu row%s appeared below the cursor after it had passed (keys that don't grow, or late "
+                             "commits) and %s not sent. To send them: --from and --to around their keys, or --restart for "
+                             "everything.", (unsigned long long) f->result.missed, f->result.missed == 1 ? "" : "s",
+                             f->result.missed == 1 ? "was" : "were");
         null_keys = table_has_null_keys(f->connection.database, f->stream.table, e);
         if (null_keys == TABLE_NULL_KEYS)
-                warn(f, "rows whose key is NULL appeared since the beginning; they were not sent.");
+                session_note(&f->run->session, f->stream.config, SERVICE_WARNING,
+                             "rows whose key is NULL appeared since the beginning; they were not sent.");
         return null_keys == TABLE_NULL_KEYS_FAILED ? -1 : 0;
 }

@@ -1,3 +1,5 @@
+#include <stdarg.h>
+
 #include "pinfeed/limits.h"
 #include "pinfeed/session.h"
 
@@ -18,6 +20,18 @@ int stream_describe(struct stream *st, struct connection *c, struct error *e) {
         st->plan = json_plan_new(facts->columns, facts->column_count);
         json_plan_limit(st->plan, most_bytes);
         return 0;
+}
+
+void session_note(struct session *s, const struct config_stream *stream, enum service_severity severity, const char *format,
+                  ...) {
+        const struct service_field field = { "PINFEED_TOPIC", stream->topic };
+        char line[512];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(line, sizeof line, format, ap);
+        va_end(ap);
+        service_log(s->service, severity, MESSAGE_NOTE, &field, 1, "stream %s: %s", stream->name, line);
 }
 
 void session_warn_partitions(struct session *s, const char *topic, int partitions) {

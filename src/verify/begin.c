@@ -18,33 +18,10 @@ int begin_kind(const char *text, enum verify_kind *ret, struct error *e) {
         return error_set(e, ERROR_USAGE, "--as takes replay, follow or emulation");
 }
 
-static void note(struct check *c, enum service_severity severity, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static void note(struct check *c, enum service_severity severity, const char *format, ...) {
-        const struct service_field field = { "PINFEED_TOPIC", c->stream.config->topic };
-        char line[512];
-        va_list ap;
-
-        va_start(ap, format);
-        vsnprintf(line, sizeof line, format, ap);
-        va_end(ap);
-        service_log(c->verify->session.service, severity, MESSAGE_NOTE, &field, 1, "stream %s: %s", c->stream.config->name,
-                    line);
-}
-
 static int look_for_cursor(struct check *c, struct error *e) {
-        struct connection *connection = &c->verify->connection;
-        const struct config *config = c->verify->session.config;
         struct cursor cursor = {};
-        struct producer_group group;
-        int r = 0;
+        int r = feed_look(&c->verify->connection, c->stream.config, &cursor, e);
 
-        /* Reading it without the right to would wait for a coordinator until the time is up. */
-        if (config->replay_exactly_once)
-                r = producer_group(connection->producer, config->replay_group, LIMIT_GROUP_MS, &group, e);
-        if (r == 0)
-                r = feed_look(connection, c->stream.config, &cursor, e);
         c->kind = *cursor.fingerprint ? VERIFY_REPLAYED : VERIFY_EMULATED;
         cursor_free(&cursor);
         return r;
@@ -61,8 +38,8 @@ static int find_kind(struct check *c, struct error *e) {
                 return error_hint(e, "%s Or say with --as what has filled the topics: then no cursor is looked for.", cause.hint);
         }
         if (c->kind == VERIFY_EMULATED)
-                note(c, SERVICE_NOTICE, "no replay has left a cursor: its topic is taken for emulated posts (--as=replay says "
-                     "otherwise)");
+                session_note(&c->verify->session, c->stream.config, SERVICE_NOTICE, "no replay has left a cursor: its topic is "
+                             "taken for emulated posts (--as=replay says otherwise)");
         return 0;
 }
 
@@ -103,7 +80,8 @@ int begin_check(struct check *c, struct error *e) {
         case TABLE_NULL_KEYS_FAILED:
                 return -1;
         case TABLE_NULL_KEYS:
-                note(c, SERVICE_WARNING, "rows whose key is NULL are left out: they can't be sent");
+                session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "rows whose key is NULL are left out: they "
+                             "can't be sent");
                 break;
         case TABLE_NO_NULL_KEYS:
                 break;
@@ -156,12 +134,12 @@ int begin_cut(struct check *c, struct error *e) {
         if (read_first_keys(c, spans, e) < 0)
                 return -1;
         if (c->untold) {
-                note(c, SERVICE_WARNING, "the topic's first records are gone, up to offset %" PRId64 ": which rows are missing "
-                     "can't be told", c->log_start);
+                session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "the topic's first records are gone, up to "
+                             "offset %" PRId64 ": which rows are missing can't be told", c->log_start);
                 return 0;
         }
-        note(c, SERVICE_WARNING, "the topic's first records are gone, up to offset %" PRId64 ": it is compared from key %s on",
-             c->log_start, c->cut.data);
+        session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "the topic's first records are gone, up to offset %"
+                     PRId64 ": it is compared from key %s on", c->log_start, c->cut.data);
         if (c->bounds.from && key_compare(c->bounds.order, c->bounds.from, &(struct key) { c->cut.data, c->cut.length }) >= 0)
                 return 0;
         c->from = (struct key) { c->cut.data, c->cut.length };
