@@ -312,14 +312,5 @@ enum feed_end keep_up(struct feed *f, struct error *e) {
                 if (r == STEP_ON && !full)
                         r = rest(f, e);
         } while (r == STEP_ON);
-        switch (r) {
-        case STEP_ON:
-        case STEP_STOPPED:
-                return f->batch.open && feed_commit(f, false, e) == PLACE_FAILED ? FEED_FAILED : FEED_STOPPED;
-        case STEP_RENEW:
-                return FEED_RENEW;
-        case STEP_FAILED:
-                break;
-        }
-        return FEED_FAILED;
+        return feed_end_early(f, r, e);
 }

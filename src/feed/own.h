@@ -82,6 +82,8 @@ enum step feed_commit_step(struct feed *f, bool done, struct error *e);
 /* The rows of one query, to its end (STEP_ON); what is sent after the last commit that was due is not committed.
  * `source`: which rows; the rest of it is filled here. */
 enum step feed_pass(struct feed *f, struct ahead_source *source, struct error *e);
+/* What the end of a feed comes to after a step that is not STEP_ON: a stop commits what is open. */
+enum feed_end feed_end_early(struct feed *f, enum step step, struct error *e);
 enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct error *e);
 /* What was sent is whole, or can't be made so: the error that led here stands in either case. Always STEP_FAILED. */
 enum step feed_save_sent(struct feed *f);

@@ -266,6 +266,19 @@ static int count_left(struct feed *f, uint64_t *ret_left, struct error *e) {
                          (unsigned long long) count);
 }
 
+enum feed_end feed_end_early(struct feed *f, enum step step, struct error *e) {
+        switch (step) {
+        case STEP_ON:
+        case STEP_STOPPED:
+                return f->batch.open && feed_commit(f, false, e) == PLACE_FAILED ? FEED_FAILED : FEED_STOPPED;
+        case STEP_RENEW:
+                return FEED_RENEW;
+        case STEP_FAILED:
+                break;
+        }
+        return FEED_FAILED;
+}
+
 enum feed_end feed_rows(struct feed *f, struct error *e) {
         uint64_t sent, left;
         enum step r;
@@ -284,16 +297,8 @@ enum feed_end feed_rows(struct feed *f, struct error *e) {
                 if (r == STEP_ON && left > 0 && f->batch.open)
                         r = feed_commit_step(f, false, e);
         } while (r == STEP_ON && left > 0 && f->progress.sent > sent);
-        switch (r) {
-        case STEP_ON:
-                break;
-        case STEP_STOPPED:
-                return f->batch.open && feed_commit(f, false, e) == PLACE_FAILED ? FEED_FAILED : FEED_STOPPED;
-        case STEP_RENEW:
-                return FEED_RENEW;
-        case STEP_FAILED:
-                return FEED_FAILED;
-        }
+        if (r != STEP_ON)
+                return feed_end_early(f, r, e);
         if (left == 0) {
                 feed_begin_missed(f);
                 return feed_commit(f, true, e) == PLACE_FAILED ? FEED_FAILED : FEED_COMPLETE;
