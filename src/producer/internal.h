@@ -94,6 +94,8 @@ int property_check(const struct producer_settings *s, const struct producer_prop
 int properties_check_java(const struct producer_settings *s, struct error *e);
 bool property_is_java(const struct producer_property *p);
 
+/* producer.c: has a handle with a SASL queue refresh its tokens on a thread of librdkafka's. */
+int tokens_refresh(rd_kafka_t *rk, struct error *e);
 /* producer.c: the rest of producer_new, which takes the configuration over. */
 int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *conf,
                   void (*on_delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg), struct producer **ret,

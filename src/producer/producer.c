@@ -275,6 +275,16 @@ int producer_new(const struct producer_settings *settings, struct producer **ret
         return producer_from(settings, conf, on_delivery, ret, e);
 }
 
+int tokens_refresh(rd_kafka_t *rk, struct error *e) {
+        rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(rk);
+
+        if (!error)
+                return 0;
+        error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        return -1;
+}
+
 int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *conf,
                   void (*delivery)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg), struct producer **ret,
                   struct error *e) {
@@ -300,15 +310,9 @@ int producer_from(const struct producer_settings *settings, rd_kafka_conf_t *con
                 producer_free(p);
                 return refuse_settings(settings, reason, e);
         }
-        if (p->by_token) {
-                rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(p->rk);
-
-                if (error) {
-                        error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
-                        rd_kafka_error_destroy(error);
-                        producer_destroy(p, &(struct error) {});
-                        return -1;
-                }
+        if (p->by_token && tokens_refresh(p->rk, e) < 0) {
+                producer_destroy(p, &(struct error) {});
+                return -1;
         }
         *ret = p;
         return 0;

@@ -30,7 +30,6 @@ struct producer_reader {
 
 int consumer_open(struct producer *p, const char *const *properties, rd_kafka_t **ret, struct error *e) {
         rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(p->rk));
-        rd_kafka_error_t *error = NULL;
         char reason[512];
 
         rd_kafka_conf_set_dr_msg_cb(conf, NULL);
@@ -45,14 +44,7 @@ int consumer_open(struct producer *p, const char *const *properties, rd_kafka_t 
                 rd_kafka_conf_destroy(conf);
                 return error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
         }
-        if (p->by_token)
-                error = rd_kafka_sasl_background_callbacks_enable(*ret);
-        if (error) {
-                error_set(e, ERROR_FAILED, "librdkafka can't refresh tokens: %s", rd_kafka_error_string(error));
-                rd_kafka_error_destroy(error);
-                return -1;
-        }
-        return 0;
+        return p->by_token ? tokens_refresh(*ret, e) : 0;
 }
 
 int consumer_close(struct producer *p, rd_kafka_t *consumer, struct error *e) {
