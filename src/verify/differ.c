@@ -3,8 +3,6 @@
 
 #include "own.h"
 
-
-
 /* ---- names ---- */
 
 void names_add(struct names *n, const char *key, size_t length) {

@@ -98,7 +98,7 @@ int side_both(struct check *c, item_fn row, struct unseen *unseen, item_fn recor
         r = side_records(c, unseen, record, e);
         if (r < 0) {
                 c->failed = true;
-                c->verify->connection.cancelled = true;         /* the server may be silent */
+                connection_cancel(&c->verify->connection);      /* the server may be silent */
         }
         pthread_join(thread, NULL);
         if (r == 0 && t.result < 0)
