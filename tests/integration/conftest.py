@@ -2,7 +2,7 @@
 
 import pytest
 
-from rig import posts, sent
+from rig import posts, replay, sent
 from rig.follow import Follow
 from rig.notify import Notify
 from rig.replay import OneTable
@@ -43,6 +43,17 @@ def emulate(mariadb, kafka, pinfeeds):
         pinfeed = pinfeeds(mariadb, kafka, identity, database=database, env=env,
                            settings={"emulate": {"rate": 5000, **emulate}, **(settings or {})})
         sent.create_topics(kafka, pinfeed, partitions)
+        return pinfeed
+    return make
+
+
+@pytest.fixture
+def loaded(mariadb, kafka, pinfeeds, database):
+    """Makes a pinfeed over so many posts of its own, whose topics are there: loaded(10, settings={...}) -> Pinfeed."""
+    def make(count, without_keys=False, **kwargs):
+        replay.load_posts(mariadb, database, count, without_keys=without_keys)
+        pinfeed = pinfeeds(mariadb, kafka, database=database, **kwargs)
+        replay.create_topics(kafka, pinfeed)
         return pinfeed
     return make
 

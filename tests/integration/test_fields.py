@@ -6,7 +6,6 @@ import re
 from confluent_kafka import Consumer, TopicPartition
 
 from rig import free_port, paths
-from rig.replay import create_topics, load_posts
 
 MANUAL = paths.ROOT / "etc" / "pinfeed.8.in"
 
@@ -37,10 +36,8 @@ def compare(command, results, names=()):
     assert needed <= known, f"printed only: {sorted(needed - known)}"
 
 
-def test_status(mariadb, kafka, pinfeeds, database):
-    load_posts(mariadb, database, 10)
-    pinfeed = pinfeeds(mariadb, kafka, database=database)
-    create_topics(kafka, pinfeed)
+def test_status(kafka, loaded):
+    pinfeed = loaded(10)
     pinfeed.run("--replay", "--streams=pin").expect_exit(0)
     pinfeed.run("--replay", "--streams=pin", "--to=3").expect_exit(0)
     foreign = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": pinfeed.group})
@@ -68,10 +65,8 @@ def test_check_and_wrong_settings(mariadb, kafka, pinfeeds):
     compare("pinfeed --check --json", answers[1:])
 
 
-def test_replay(mariadb, kafka, pinfeeds, database):
-    load_posts(mariadb, database, 10)
-    pinfeed = pinfeeds(mariadb, kafka, database=database)
-    create_topics(kafka, pinfeed)
+def test_replay(loaded):
+    pinfeed = loaded(10)
     streams = {"streams": "STREAM"}
     plan = pinfeed.run("--replay", "--dry-run").expect_exit(0).stdout
     done = json.loads(pinfeed.run("--replay").expect_exit(0).stdout)
@@ -80,10 +75,8 @@ def test_replay(mariadb, kafka, pinfeeds, database):
     compare("pinfeed --replay --json", [json.dumps(done)], streams)
 
 
-def test_verify(mariadb, kafka, pinfeeds, database):
-    load_posts(mariadb, database, 10)
-    pinfeed = pinfeeds(mariadb, kafka, database=database)
-    create_topics(kafka, pinfeed)
+def test_verify(mariadb, kafka, database, loaded):
+    pinfeed = loaded(10)
     pinfeed.run("--replay").expect_exit(0)
     kafka.produce(pinfeed.topic("pin"), ["x"], "3")
     kafka.produce(pinfeed.topic("pin"), ["x"])

@@ -22,12 +22,9 @@ ESCAPE = "\x1b"
 
 
 @pytest.fixture
-def posts(mariadb, kafka, pinfeeds, database):
+def posts(loaded):
     """A pinfeed with 3,000 posts and their topics."""
-    load_posts(mariadb, database, 3000)
-    pinfeed = pinfeeds(mariadb, kafka, database=database)
-    create_topics(kafka, pinfeed)
-    return pinfeed
+    return loaded(3000)
 
 
 # ---- what it sends --------------------------------------------------------------------------------------------------

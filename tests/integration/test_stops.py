@@ -11,7 +11,6 @@ import pytest
 
 from rig import paths, wait_until
 from rig.process import Process
-from rig.replay import create_topics, load_posts
 
 AT_ONCE_S = 5                   # a second, and what a busy machine adds
 
@@ -56,11 +55,8 @@ def stop(pinfeed, job, waits, prefix=()):
 
 
 @pytest.fixture
-def ready(mariadb, kafka, pinfeeds, database):
-    load_posts(mariadb, database, 10)
-    pinfeed = pinfeeds(mariadb, kafka, database=database)
-    create_topics(kafka, pinfeed)
-    return pinfeed
+def ready(loaded):
+    return loaded(10)
 
 
 @pytest.mark.parametrize("job", MYSQL)

@@ -62,10 +62,8 @@ def numbers(table):
 
 # ---- what is equal --------------------------------------------------------------------------------------------------
 
-def test_after_a_replay_topics_and_tables_are_equal(mariadb, kafka, pinfeeds, database):
-    load_posts(mariadb, database, 3000)
-    pinfeed = pinfeeds(mariadb, kafka, database=database, settings={"replay": {"commit_rows": 500}})
-    create_topics(kafka, pinfeed)
+def test_after_a_replay_topics_and_tables_are_equal(kafka, loaded):
+    pinfeed = loaded(3000, settings={"replay": {"commit_rows": 500}})
     pinfeed.run("--replay").expect_exit(0)
     before = offsets(kafka, pinfeed), {t: kafka.end_offset(t) for t in pinfeed.topics}
     done = verify(pinfeed)
