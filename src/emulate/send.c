@@ -18,19 +18,23 @@ int emulate_serve(struct emulate *m, int timeout_ms, struct error *e) {
 /* Waits while librdkafka's queue is full; on stop not longer than what is under way may take. */
 static int send_record(struct emulate *m, struct stream *st, const struct key *key, struct post *post,
                        const char *value, size_t length, struct error *e) {
-        int r;
-
-        while ((r = producer_send(m->connection.producer, st->topic, key->data, key->length, value, length, post,
-                                  e)) == 1) {
+        for (;;) {
+                switch (producer_send(m->connection.producer, st->topic, key->data, key->length, value, length, post, e)) {
+                case PRODUCER_SENT:
+                        return 0;
+                case PRODUCER_NOT_SENT:
+                        return -1;
+                case PRODUCER_TOO_LARGE:
+                        return error_set(e, ERROR_FAILED, "a record of post %.*s is larger than librdkafka takes",
+                                         (int) key->length, key->data);
+                case PRODUCER_QUEUE_FULL:
+                        break;
+                }
                 if (worker_left_ms(m->connection.worker) == 0)
                         return error_stopped(e);
                 if (emulate_serve(m, 50, e) < 0)
                         return -1;
         }
-        if (r == 2)
-                return error_set(e, ERROR_FAILED, "a record of post %.*s is larger than librdkafka takes",
-                                 (int) key->length, key->data);
-        return r;
 }
 
 int emulate_send_post(struct emulate *m, size_t i, struct error *e) {
