@@ -35,7 +35,7 @@ static bool is_suspect(const struct check *c, const struct digest *d) {
 
         if (!keys_covers(&c->verify->keys, d))
                 return false;
-        return c->kind != VERIFY_EMULATED ? c->rows.buckets[bucket] != c->records.buckets[bucket] : c->records.buckets[bucket] != 0;
+        return c->kind != VERIFY_EMULATED ? c->rows.sums.buckets[bucket] != c->records.sums.buckets[bucket] : c->records.sums.buckets[bucket] != 0;
 }
 
 static int too_many(struct check *c, struct error *e) {
@@ -135,7 +135,7 @@ static int find_round(struct check *c, struct error *e) {
 int differ_find(struct check *c, struct error *e) {
         int r = 0;
 
-        if (c->kind != VERIFY_EMULATED && sums_equal(&c->rows, &c->records))
+        if (c->kind != VERIFY_EMULATED && sums_equal(&c->rows.sums, &c->records.sums))
                 return 0;
         keys_init(&c->verify->keys, KEYS_SIZE);
         for (uint32_t from = 0; from < SUMS_BUCKETS && r == 0; from = c->verify->keys.to) {

@@ -44,6 +44,17 @@ enum verify_kind {
 };
 extern const char *const verify_kinds[VERIFY_KINDS];
 
+/* What one of the two threads counts, in a cache line of its own. */
+struct side {
+        struct sums sums;
+        uint64_t count;                 /* in the first reading of everything */
+        _Atomic uint64_t read;          /* in this reading; for the main thread, too */
+        char apart[64];
+};
+static inline void side_read(struct side *s, uint64_t count) {
+        atomic_store_explicit(&s->read, count, memory_order_relaxed);
+}
+
 /* One stream. */
 struct check {
         struct verify *verify;
@@ -56,7 +67,7 @@ struct check {
         struct buffer cut;              /* the first key that can be told of, if records were deleted before it */
         bool is_cut;
 
-        struct sums rows, records;
+        struct side rows, records;
         uint64_t *posts;                /* sums of the keys alone, by bucket; NULL: it has no posts that others have, too */
         int post;                       /* which of those streams it is */
         struct buffer *previous;        /* each partition's last key */
@@ -71,7 +82,6 @@ struct check {
         bool done;
 
         /* for the main thread, too */
-        _Atomic uint64_t rows_count, records_count, rows_read, offsets_read;
         atomic_bool failed;             /* one side: the other one may end */
         atomic_uint round;              /* 0: the first reading of everything */
         uint64_t offsets;
@@ -81,7 +91,7 @@ struct verify {
         struct session session;
         struct connection connection;
         struct producer_reader *committed, *uncommitted;
-        uint64_t secret[2];
+        struct sums_secret secret;
         struct keys keys;               /* of one round at a time */
         struct check *checks;
         size_t count;

@@ -19,12 +19,13 @@ int side_rows(struct check *c, item_fn fn, struct error *e) {
         struct database *db = c->verify->connection.database;
         _cleanup_buffer_ struct buffer value = {};
         struct table_reader *reader;
+        uint64_t count = 0;
         struct row row;
         struct key key;
         enum table_next r;
         int result = 0;
 
-        c->rows_read = 0;
+        side_read(&c->rows, 0);
         if (table_read(db, c->stream.table, c->bounds.from, !c->bounds.after, c->bounds.to, 0, &reader, e) < 0)
                 return -1;
         while (result == 0 && !c->failed && (r = table_next(reader, &row, &key, e)) != TABLE_END) {
@@ -37,9 +38,9 @@ int side_rows(struct check *c, item_fn fn, struct error *e) {
                 json_encode_row(c->stream.plan, &row, &value);
                 item.value = value.data;
                 item.value_length = value.length;
-                sums_digest(c->verify->secret, key.data, key.length, value.data, value.length, &item.digest);
+                sums_digest(&c->verify->secret, &c->rows.sums, key.data, key.length, value.data, value.length, &item.digest);
                 result = fn(c, &item, e);
-                c->rows_read++;
+                side_read(&c->rows, ++count);
         }
         table_reader_close(reader);
         return result;
@@ -49,9 +50,10 @@ int side_records(struct check *c, struct unseen *unseen, item_fn fn, struct erro
         struct verify *v = c->verify;
         struct producer_record record;
         enum producer_next r = PRODUCER_RECORD;
+        uint64_t count = 0;
         int result = 0;
 
-        c->offsets_read = 0;
+        side_read(&c->records, 0);
         if (producer_reader_begin(v->committed, c->stream.topic, c->spans, e) < 0)
                 return -1;
         while (result == 0 && !c->failed && (r = producer_reader_next(v->committed, &record, e)) == PRODUCER_RECORD) {
@@ -60,13 +62,14 @@ int side_records(struct check *c, struct unseen *unseen, item_fn fn, struct erro
                         .value_length = record.value_length, .partition = record.partition, .offset = record.offset,
                 };
 
-                c->offsets_read++;
+                side_read(&c->records, ++count);
                 if (unseen)
                         unseen_saw(unseen, record.partition, record.offset);
                 if (!bounds_hold(&c->bounds, &(struct key) { record.key, record.key_length }))
                         continue;
                 if (record.key && record.value)
-                        sums_digest(v->secret, item.key, item.key_length, item.value, item.value_length, &item.digest);
+                        sums_digest(&v->secret, &c->records.sums, item.key, item.key_length, item.value, item.value_length,
+                                    &item.digest);
                 result = fn(c, &item, e);
         }
         return r == PRODUCER_NEXT_FAILED ? -1 : result;

@@ -71,7 +71,7 @@ static json_t *print_check(const struct check *c, bool show) {
 
         object = json_pack("{s:s, s:s, s:b, s:I, s:I}", "topic", c->stream.config->topic, "as",
                            verify_kinds[c->kind], "equal", check_is_equal(c),
-                           "rows", (json_int_t) c->rows_count, "records", (json_int_t) c->records_count);
+                           "rows", (json_int_t) c->rows.count, "records", (json_int_t) c->records.count);
         figures_of(c, figures);
         for (int i = 0; i < FIGURES; i++)
                 json_object_set_new(object, figures[i].name,
@@ -93,8 +93,8 @@ static json_t *describe(const struct verify *v) {
 
         for (size_t i = 0; i < v->count; i++) {
                 json_object_set_new(streams, v->checks[i].stream.config->name, print_check(&v->checks[i], v->show > 0));
-                rows += v->checks[i].rows_count;
-                records += v->checks[i].records_count;
+                rows += v->checks[i].rows.count;
+                records += v->checks[i].records.count;
         }
         object = json_pack("{s:b, s:o, s:{s:I, s:I, s:f}}", "equal", verdict_is_equal(v), "streams", streams, "totals",
                            "rows", (json_int_t) rows, "records", (json_int_t) records,
@@ -121,8 +121,8 @@ static void print_row(const struct check *c, FILE *out) {
         struct figure figures[FIGURES];
 
         figures_of(c, figures);
-        fprintf(out, "%-6s%10" PRIu64 "%10" PRIu64, c->stream.config->name, (uint64_t) c->rows_count,
-                (uint64_t) c->records_count);
+        fprintf(out, "%-6s%10" PRIu64 "%10" PRIu64, c->stream.config->name, c->rows.count,
+                c->records.count);
         for (int i = 0; i < FIGURES; i++)
                 if (figures[i].told)
                         fprintf(out, "%8" PRIu64, figures[i].count);

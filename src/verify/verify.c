@@ -11,8 +11,8 @@
 
 static int sum_row(struct check *c, const struct item *item, struct error *e) {
         (void) e;
-        sums_add(&c->rows, &item->digest);
-        c->rows_count++;
+        sums_add(&c->rows.sums, &item->digest);
+        c->rows.count++;
         return 0;
 }
 
@@ -32,13 +32,13 @@ static void watch_order(struct check *c, const struct item *item) {
 
 static int sum_record(struct check *c, const struct item *item, struct error *e) {
         (void) e;
-        c->records_count++;
+        c->records.count++;
         if (!item->key || !item->value) {
                 c->counts[VERIFY_FOREIGN]++;
                 names_add(&c->names[VERIFY_FOREIGN], item->key, item->key_length);
                 return 0;
         }
-        sums_add(&c->records, &item->digest);
+        sums_add(&c->records.sums, &item->digest);
         if (c->posts)
                 c->posts[sums_bucket(&item->digest)] += item->digest.key;
         if (c->kind == VERIFY_REPLAYED && c->bounds.order != KEY_ORDER_UNKNOWN)
@@ -62,8 +62,8 @@ static int verify_stream(struct check *c, struct error *e) {
         int r;
 
         session_does(&c->verify->session, "Verifies %s", c->stream.config->topic);
-        sums_init(&c->rows);
-        sums_init(&c->records);
+        sums_init(&c->rows.sums);
+        sums_init(&c->records.sums);
         unseen_init(&unseen, c->spans, c->partitions);
         r = begin_cut(c, e);
         if (r == 0)
@@ -74,8 +74,8 @@ static int verify_stream(struct check *c, struct error *e) {
         unseen_free(&unseen);
         if (r == 0)
                 r = differ_find(c, e);
-        sums_free(&c->rows);
-        sums_free(&c->records);
+        sums_free(&c->rows.sums);
+        sums_free(&c->records.sums);
         c->took_us = clock_monotonic_us() - began_us;
         c->done = r == 0;
         return r;
@@ -165,7 +165,7 @@ static void on_progress(void *arg) {
 
         for (size_t i = 0; i < v->count; i++) {
                 const struct check *c = &v->checks[i];
-                uint64_t rows = c->rows_read, read = c->offsets_read;
+                uint64_t rows = c->rows.read, read = c->records.read;
 
                 buffer_printf(&lines, "%s%-8s %" PRIu64 " rows, %" PRIu64 " records (%.0f %% of the topic)", i ? "\n" : "",
                               c->stream.config->name, rows, read,
@@ -181,8 +181,7 @@ static struct verify *verify_new(const struct config *config, const struct optio
         struct random random;
 
         random_seed_entropy(&random);
-        v->secret[0] = random_bits(&random, 64);
-        v->secret[1] = random_bits(&random, 64);
+        sums_draw_secret(&random, &v->secret);
         v->options = o;
         v->show = o->show ? strtoul(o->show, NULL, 10) : 0;
         v->began_us = clock_monotonic_us();

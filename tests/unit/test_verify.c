@@ -5,11 +5,22 @@
 
 #include "verify/own.h"
 
-static struct digest digest(const char *key, const char *value) {
+static struct digest digest_of(const char *key, const char *value, size_t length) {
+        static struct sums_secret secret;
+        const struct sums none = {};
+        struct random random;
         struct digest d;
 
-        sums_digest((uint64_t[]) { 1, 2 }, key, strlen(key), value, strlen(value), &d);
+        if (secret.key[0] == 0) {
+                random_seed(&random, 1);
+                sums_draw_secret(&random, &secret);
+        }
+        sums_digest(&secret, &none, key, strlen(key), value, length, &d);
         return d;
+}
+
+static struct digest digest(const char *key, const char *value) {
+        return digest_of(key, value, strlen(value));
 }
 
 /* ---- hashes ---- */
@@ -34,6 +45,35 @@ static void the_hash_is_siphash(void **state) {
                 text_hex(hash, sizeof hash, TEXT_HEX, &hex);
                 assert_string_equal(buffer_string(&hex), known[i].hex);
         }
+}
+
+/* One bit at any place, a byte of any value at the end, and whole blocks that change places. */
+static void values_that_differ_have_other_digests(void **state) {
+        enum { BLOCK = SUMS_WORDS * sizeof(uint64_t), MOST = 2 * BLOCK + 20 };
+        static const size_t lengths[] = { 1, 15, 16, 17, 750, BLOCK - 1, BLOCK, BLOCK + 1, MOST };
+        char value[MOST + 1] = {};
+        struct digest first, second;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+                struct digest whole = digest_of("1", value, lengths[i]), other;
+
+                for (size_t at = 0; at < lengths[i]; at++)
+                        for (int bit = 0; bit < 8; bit++) {
+                                value[at] = (char) (1 << bit);
+                                other = digest_of("1", value, lengths[i]);
+                                assert_memory_not_equal(whole.both, other.both, sizeof whole.both);
+                                value[at] = 0;
+                        }
+                other = digest_of("1", value, lengths[i] + 1);
+                assert_memory_not_equal(whole.both, other.both, sizeof whole.both);
+        }
+        value[0] = 'x';
+        first = digest_of("1", value, MOST);
+        value[0] = 0;
+        value[BLOCK] = 'x';
+        second = digest_of("1", value, MOST);
+        assert_memory_not_equal(first.both, second.both, sizeof first.both);
 }
 
 static void sums_are_equal_for_the_same_records_in_any_order_and_for_no_others(void **state) {
@@ -247,6 +287,7 @@ static void a_topic_without_gaps_has_none(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_hash_is_siphash),
+                cmocka_unit_test(values_that_differ_have_other_digests),
                 cmocka_unit_test(sums_are_equal_for_the_same_records_in_any_order_and_for_no_others),
                 cmocka_unit_test(a_keys_rows_and_records_are_told_apart_by_value),
                 cmocka_unit_test(keys_that_do_not_fit_are_left_to_later_rounds),
