@@ -268,6 +268,8 @@ enum producer_next {
 };
 /* The next record of any partition, in the order of its partition. */
 enum producer_next producer_reader_next(struct producer_reader *r, struct producer_record *ret, struct error *e);
+/* After PRODUCER_END, of a committed reader: how many records of aborted transactions lie in the spans. */
+int producer_reader_aborted(struct producer_reader *r, uint64_t *ret, struct error *e);
 
 /* Prints the room's libraries, one to a line: name and version. */
 void producer_print_libraries(FILE *f);

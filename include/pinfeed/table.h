@@ -225,6 +225,14 @@ bool key_fits(enum key_order order, const struct key *key);
 /* As memcmp; of keys that fit. */
 int key_compare(enum key_order order, const struct key *a, const struct key *b);
 
+struct key_bounds {
+        enum key_order order;
+        const struct key *from, *to;    /* NULL: no bound */
+        bool after;                     /* `from` itself lies outside */
+};
+/* What doesn't fit lies outside of any bound. */
+bool key_within(const struct key_bounds *bounds, const struct key *key);
+
 /* Prints the room's library, in one line: name and version. */
 void table_print_libraries(FILE *f);
 

@@ -1,9 +1,5 @@
 /* verify: whether the topics are what the tables are, as a consumer of committed records gets them. Sends and stores
- * nothing.
- *
- * Both sides are summed up, each row and each record as a keyed 128-bit hash, by buckets of their keys: where the sums
- * are equal, so are the rows and records, in whatever order. Only keys whose buckets differ are read again. The ends of
- * all topics are fixed first, then the tables are seen in one snapshot.
+ * nothing. The ends of all topics are fixed first, then the tables are seen in one snapshot; `compare` tells what differs.
  */
 #ifndef PINFEED_VERIFY_H
 #define PINFEED_VERIFY_H

@@ -4,6 +4,7 @@
 
 #include "internal.h"
 #include "pinfeed/limits.h"
+#include "unseen.h"
 
 enum {
         BATCH = 512,
@@ -16,6 +17,7 @@ enum {
 struct producer_reader {
         struct producer *producer;
         rd_kafka_t *rk;
+        const struct producer_topic *of;
         rd_kafka_topic_t *topic;        /* what is read; NULL: nothing yet */
         rd_kafka_queue_t *queue;        /* NULL: nothing is read now */
         const struct producer_span *spans;
@@ -24,6 +26,9 @@ struct producer_reader {
         rd_kafka_message_t *messages[BATCH];
         size_t count, next;
         uint64_t heard_us;              /* the last sign of Kafka's */
+        bool committed;
+        struct unseen unseen;           /* if committed: what was not handed out */
+        struct producer_reader *all;    /* it reads that; NULL: nothing yet */
 };
 
 /* ---- handles ---- */
@@ -67,6 +72,7 @@ int producer_reader_open(struct producer *p, bool committed, int partitions, str
 
         *ret = mem_zero(1, sizeof **ret);
         (*ret)->producer = p;
+        (*ret)->committed = committed;
         return consumer_open(p, properties, &(*ret)->rk, e);
 }
 
@@ -110,7 +116,10 @@ int producer_reader_close(struct producer_reader *r, struct error *e) {
         if (!r)
                 return 0;
         end_topic(r);
-        result = consumer_close(r->producer, r->rk, e);
+        result = producer_reader_close(r->all, e);
+        if (consumer_close(r->producer, r->rk, e) < 0)
+                result = -1;
+        unseen_free(&r->unseen);
         free(r);
         return result;
 }
@@ -136,6 +145,9 @@ int producer_reader_begin(struct producer_reader *r, const struct producer_topic
         r->reading = mem_zero((size_t) t->partitions, sizeof *r->reading);
         r->partitions = t->partitions;
         r->spans = spans;
+        r->of = t;
+        if (r->committed)
+                unseen_begin(&r->unseen, spans, t->partitions);
         r->heard_us = clock_monotonic_us();
         for (int i = 0; i < t->partitions; i++) {
                 if (spans[i].first >= spans[i].end)
@@ -214,10 +226,46 @@ enum producer_next producer_reader_next(struct producer_reader *r, struct produc
                         return failed(r, m, e), PRODUCER_NEXT_FAILED;
                 if (m->partition < 0 || m->partition >= r->partitions || !is_wanted(r, m))
                         continue;
+                if (r->committed)
+                        unseen_saw(&r->unseen, m->partition, m->offset);
                 *ret = (struct producer_record) {
                         .partition = m->partition, .offset = m->offset, .key = m->key, .key_length = m->key_len,
                         .value = m->payload, .value_length = m->len,
                 };
                 return PRODUCER_RECORD;
         }
+}
+
+/* ---- what committed readers do not see ---- */
+
+/* How many records a stretch has, whoever sees them. */
+static int count_all(struct producer_reader *r, const struct stretch *s, uint64_t *ret, struct error *e) {
+        _cleanup_free_ struct producer_span *spans = mem_zero((size_t) r->partitions, sizeof *spans);
+        struct producer_record record;
+        enum producer_next next;
+
+        spans[s->partition] = (struct producer_span) { s->from, s->to };
+        if (producer_reader_begin(r->all, r->of, spans, e) < 0)
+                return -1;
+        while ((next = producer_reader_next(r->all, &record, e)) == PRODUCER_RECORD)
+                ++*ret;
+        end_reading(r->all);
+        return next == PRODUCER_END ? 0 : -1;
+}
+
+int producer_reader_aborted(struct producer_reader *r, uint64_t *ret, struct error *e) {
+        uint64_t records = 0, seen = 0;
+
+        unseen_end(&r->unseen, r->spans, r->partitions);
+        if (r->unseen.count > 0 && !r->all && producer_reader_open(r->producer, false, 1, &r->all, e) < 0)
+                return -1;
+        for (size_t i = 0; i < r->unseen.count; i++) {
+                const struct stretch *s = &r->unseen.list[i];
+
+                seen += (uint64_t) (s->to - s->from - s->hidden);
+                if (count_all(r, s, &records, e) < 0)
+                        return -1;
+        }
+        *ret = records - seen;
+        return 0;
 }

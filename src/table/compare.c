@@ -122,3 +122,14 @@ int key_compare(enum key_order order, const struct key *a, const struct key *b) 
         }
         return compare_bytes(a, b);
 }
+
+bool key_within(const struct key_bounds *b, const struct key *key) {
+        int r;
+
+        if (!b->from && !b->to)
+                return true;
+        if (!key->data || !key_fits(b->order, key))
+                return false;
+        r = b->from ? key_compare(b->order, key, b->from) : 1;
+        return r > (b->after ? 0 : -1) && (!b->to || key_compare(b->order, key, b->to) <= 0);
+}

@@ -100,9 +100,9 @@ static int read_first_keys(struct check *c, const struct producer_span *spans, s
 
         for (int i = 0; i < c->partitions; i++)
                 wanted += c->spans[i].first > 0;
-        if (producer_reader_begin(c->verify->committed, c->stream.topic, spans, e) < 0)
+        if (producer_reader_begin(c->verify->reader, c->stream.topic, spans, e) < 0)
                 return -1;
-        while (wanted > 0 && (r = producer_reader_next(c->verify->committed, &record, e)) == PRODUCER_RECORD) {
+        while (wanted > 0 && (r = producer_reader_next(c->verify->reader, &record, e)) == PRODUCER_RECORD) {
                 struct key key = { record.key, record.key_length }, cut = { c->cut.data, c->cut.length };
 
                 if (has[record.partition])

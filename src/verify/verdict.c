@@ -6,83 +6,105 @@
 
 #include "own.h"
 
-bool verdict_is_equal(const struct verify *v) {
-        bool equal = v->posts_differ == 0;
-
-        for (size_t i = 0; i < v->count; i++)
-                equal = equal && check_is_equal(&v->checks[i]);
-        return equal;
-}
-
 /* What is counted, in the order in which it is printed; the classes first. */
-enum { FIGURES = VERIFY_CLASSES + 2 };
+enum { OUT_OF_ORDER = COMPARE_CLASSES, ABORTED, FIGURES };
 struct figure {
         const char *name;
         bool told;                      /* else it can't be said, or means nothing */
         uint64_t count;
+        const struct compare_names *keys;
 };
 
 static void figures_of(const struct check *c, struct figure ret[static FIGURES]) {
         static const char *const names[FIGURES] = { "missing", "doubled", "altered", "foreign", "out_of_order", "aborted" };
-        bool emulated = c->kind == VERIFY_EMULATED;
+        static const struct compare_names none = {};
+        const struct compare_result *result = compare_result(c->compare);
+        const bool emulated = c->kind == VERIFY_EMULATED, untold[FIGURES] = {
+                [COMPARE_MISSING] = emulated || c->untold, [COMPARE_DOUBLED] = emulated,
+                [OUT_OF_ORDER] = c->kind != VERIFY_REPLAYED || c->bounds.order == KEY_ORDER_UNKNOWN,
+        };
 
-        for (int i = 0; i < FIGURES; i++)
-                ret[i] = (struct figure) { names[i], true, i < VERIFY_CLASSES ? c->counts[i] : c->out_of_order };
-        ret[VERIFY_MISSING].told = !emulated && !c->untold;
-        ret[VERIFY_DOUBLED].told = !emulated;
-        ret[VERIFY_CLASSES].told = c->kind == VERIFY_REPLAYED && c->bounds.order != KEY_ORDER_UNKNOWN;
-        ret[VERIFY_CLASSES + 1].count = c->aborted;
+        for (int i = 0; i < FIGURES; i++) {
+                bool is_class = i < COMPARE_CLASSES;
+                uint64_t count = is_class ? result->counts[i] : i == ABORTED ? c->aborted : c->out_of_order;
+
+                ret[i] = (struct figure) {
+                        names[i], !untold[i], untold[i] ? 0 : count, is_class && !untold[i] ? &result->names[i] : &none,
+                };
+        }
+}
+
+static bool is_equal(const struct check *c) {
+        struct figure figures[FIGURES];
+        bool equal = true;
+
+        figures_of(c, figures);
+        for (int i = 0; i < ABORTED; i++)
+                equal = equal && figures[i].count == 0;
+        return equal;
+}
+
+bool verdict_is_equal(const struct verify *v) {
+        bool equal = v->uneven.count == 0;
+
+        for (size_t i = 0; i < v->count; i++)
+                equal = equal && is_equal(&v->checks[i]);
+        return equal;
 }
 
 /* ---- JSON ---- */
 
-static json_t *print_names(const struct names *n) {
+static json_t *print_key(const struct buffer *key) {
+        _cleanup_buffer_ struct buffer text = {};
+
+        cursor_print_key(&(struct key) { key->data, key->length }, &text);
+        return json_stringn(text.length ? text.data : "", text.length);
+}
+
+static json_t *print_names(const struct compare_names *n) {
         json_t *list = json_array();
 
         for (size_t i = 0; i < n->count; i++)
-                json_array_append_new(list, n->none[i] ? json_null() : json_stringn(n->list[i].data, n->list[i].length));
+                json_array_append_new(list, n->none[i] ? json_null() : print_key(&n->list[i]));
         return list;
 }
 
 /* What isn't UTF-8 is told in the same words as a key. */
 static json_t *print_text(const struct buffer *text) {
         json_t *string = json_stringn(text->length ? text->data : "", text->length);
-        _cleanup_buffer_ struct buffer hex = {};
 
-        if (string)
-                return string;
-        cursor_print_key(&(struct key) { text->data, text->length }, &hex);
-        return json_stringn(hex.data, hex.length);
+        return string ? string : print_key(text);
 }
 
-static json_t *print_shown(const struct check *c) {
+static json_t *print_shown(const struct compare_result *result) {
         json_t *list = json_array();
 
-        for (size_t i = 0; i < c->shown_count; i++)
-                json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "key", print_text(&c->shown[i].name),
-                                                      "row", print_text(&c->shown[i].row),
-                                                      "record", print_text(&c->shown[i].record)));
+        for (size_t i = 0; i < result->shown_count; i++)
+                json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "key", print_key(&result->shown[i].key),
+                                                      "row", print_text(&result->shown[i].row),
+                                                      "record", print_text(&result->shown[i].record)));
         return list;
 }
 
 static json_t *print_check(const struct check *c, bool show) {
+        const struct compare_result *result = compare_result(c->compare);
         json_t *keys = json_object(), *object;
         struct figure figures[FIGURES];
 
         object = json_pack("{s:s, s:s, s:b, s:I, s:I}", "topic", c->stream.config->topic, "as",
-                           verify_kinds[c->kind], "equal", check_is_equal(c),
-                           "rows", (json_int_t) c->rows.count, "records", (json_int_t) c->records.count);
+                           verify_kinds[c->kind], "equal", is_equal(c),
+                           "rows", (json_int_t) result->rows, "records", (json_int_t) result->records);
         figures_of(c, figures);
         for (int i = 0; i < FIGURES; i++)
                 json_object_set_new(object, figures[i].name,
                                     figures[i].told ? json_integer((json_int_t) figures[i].count) : json_null());
-        for (int i = 0; i < VERIFY_CLASSES; i++)
-                json_object_set_new(keys, figures[i].name, print_names(&c->names[i]));
+        for (int i = 0; i < COMPARE_CLASSES; i++)
+                json_object_set_new(keys, figures[i].name, print_names(figures[i].keys));
         json_object_set_new(object, "log_start", json_integer(c->log_start));
-        json_object_set_new(object, "compared_from", c->is_cut && !c->untold ? print_text(&c->cut) : json_null());
+        json_object_set_new(object, "compared_from", c->is_cut && !c->untold ? print_key(&c->cut) : json_null());
         json_object_set_new(object, "first_keys", keys);
         if (show)
-                json_object_set_new(object, "shown", print_shown(c));
+                json_object_set_new(object, "shown", print_shown(result));
         json_object_set_new(object, "seconds", json_real((double) c->took_us / 1e6));
         return object;
 }
@@ -92,37 +114,51 @@ static json_t *describe(const struct verify *v) {
         uint64_t rows = 0, records = 0;
 
         for (size_t i = 0; i < v->count; i++) {
+                const struct compare_result *result = compare_result(v->checks[i].compare);
+
                 json_object_set_new(streams, v->checks[i].stream.config->name, print_check(&v->checks[i], v->show > 0));
-                rows += v->checks[i].rows.count;
-                records += v->checks[i].records.count;
+                rows += result->rows;
+                records += result->records;
         }
         object = json_pack("{s:b, s:o, s:{s:I, s:I, s:f}}", "equal", verdict_is_equal(v), "streams", streams, "totals",
                            "rows", (json_int_t) rows, "records", (json_int_t) records,
                            "seconds", (double) (clock_monotonic_us() - v->began_us) / 1e6);
         if (v->topics_of_posts >= 2)
-                json_object_set_new(object, "posts", json_pack("{s:b, s:I, s:o}", "equal", v->posts_differ == 0, "differ",
-                                                               (json_int_t) v->posts_differ, "first_keys",
-                                                               print_names(&v->posts)));
+                json_object_set_new(object, "posts", json_pack("{s:b, s:I, s:o}", "equal", v->uneven.count == 0, "differ",
+                                                               (json_int_t) v->uneven.count, "first_keys",
+                                                               print_names(&v->uneven.names)));
         return object;
 }
 
 /* ---- for people ---- */
 
-static void print_line(const char *what, const struct names *n, uint64_t count, FILE *out) {
+static void write_key(const struct buffer *key, FILE *out) {
+        _cleanup_buffer_ struct buffer text = {};
+
+        cursor_print_key(&(struct key) { key->data, key->length }, &text);
+        fputs(buffer_string(&text), out);
+}
+
+static void print_line(const char *what, const struct compare_names *n, uint64_t count, FILE *out) {
         if (count == 0)
                 return;
         fprintf(out, "%s:", what);
-        for (size_t i = 0; i < n->count; i++)
-                fprintf(out, "%s %s", i ? "," : "", n->none[i] ? "(no key)" : n->list[i].data);
+        for (size_t i = 0; i < n->count; i++) {
+                fputs(i ? ", " : " ", out);
+                if (n->none[i])
+                        fputs("(no key)", out);
+                else
+                        write_key(&n->list[i], out);
+        }
         fprintf(out, "%s\n", count > n->count ? ", ..." : "");
 }
 
 static void print_row(const struct check *c, FILE *out) {
+        const struct compare_result *result = compare_result(c->compare);
         struct figure figures[FIGURES];
 
         figures_of(c, figures);
-        fprintf(out, "%-6s%10" PRIu64 "%10" PRIu64, c->stream.config->name, c->rows.count,
-                c->records.count);
+        fprintf(out, "%-6s%10" PRIu64 "%10" PRIu64, c->stream.config->name, result->rows, result->records);
         for (int i = 0; i < FIGURES; i++)
                 if (figures[i].told)
                         fprintf(out, "%8" PRIu64, figures[i].count);
@@ -132,19 +168,21 @@ static void print_row(const struct check *c, FILE *out) {
 }
 
 static void print_keys(const struct check *c, FILE *out) {
+        const struct compare_result *result = compare_result(c->compare);
         struct figure figures[FIGURES];
 
         figures_of(c, figures);
-        for (int i = 0; i < VERIFY_CLASSES; i++) {
+        for (int i = 0; i < COMPARE_CLASSES; i++) {
                 _cleanup_free_ char *what = mem_format("%s, %s", c->stream.config->name, figures[i].name);
 
-                print_line(what, &c->names[i], figures[i].count, out);
+                print_line(what, figures[i].keys, figures[i].count, out);
         }
-        for (size_t i = 0; i < c->shown_count; i++) {
-                const struct shown *s = &c->shown[i];
+        for (size_t i = 0; i < result->shown_count; i++) {
+                const struct compare_shown *s = &result->shown[i];
 
-                fprintf(out, "%s, %.*s\n  row    %.*s\n  record %.*s\n", c->stream.config->name, (int) s->name.length,
-                        s->name.data, (int) s->row.length, s->row.data, (int) s->record.length,
+                fprintf(out, "%s, ", c->stream.config->name);
+                write_key(&s->key, out);
+                fprintf(out, "\n  row    %.*s\n  record %.*s\n", (int) s->row.length, s->row.data, (int) s->record.length,
                         s->record.length ? s->record.data : "");
         }
 }
@@ -156,7 +194,7 @@ static void print_table(const struct verify *v, FILE *out) {
                 print_row(&v->checks[i], out);
         for (size_t i = 0; i < v->count; i++)
                 print_keys(&v->checks[i], out);
-        print_line("not equally often in all topics", &v->posts, v->posts_differ, out);
+        print_line("not equally often in all topics", &v->uneven.names, v->uneven.count, out);
 }
 
 /* ---- both ---- */
@@ -176,14 +214,14 @@ int verdict_differs(const struct verify *v, struct error *e) {
                 struct figure figures[FIGURES];
 
                 figures_of(c, figures);
-                for (int n = 0; n <= VERIFY_CLASSES; n++)
+                for (int n = 0; n < ABORTED; n++)
                         if (figures[n].count > 0)
                                 buffer_printf(&words, "%s%s: %" PRIu64 " %s", words.length ? ", " : "", c->stream.config->name,
                                               figures[n].count, figures[n].name);
         }
-        if (v->posts_differ > 0)
+        if (v->uneven.count > 0)
                 buffer_printf(&words, "%s%" PRIu64 " posts are not equally often in all topics", words.length ? ", " : "",
-                              v->posts_differ);
+                              v->uneven.count);
         error_set(e, ERROR_FAILED, "the topics are not what the tables are: %s", buffer_string(&words));
         return error_hint(e, "The manual says what each may come from. --show=N shows rows whose record differs; after --follow, "
                              "--as=follow minds no order.");

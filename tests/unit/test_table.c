@@ -229,6 +229,25 @@ static void what_can_not_be_a_key_does_not_fit(void **state) {
                 assert_false(key_fits(wrong[i].order, &(struct key) { wrong[i].text, strlen(wrong[i].text) }));
 }
 
+static void bounds_are_inclusive_unless_the_lower_one_is_not(void **state) {
+        struct key from = { "10", 2 }, to = { "20", 2 };
+        struct key_bounds bounds = { .order = KEY_ORDER_NUMBER, .from = &from, .to = &to };
+
+        (void) state;
+        for (int i = 0; i < 30; i++) {
+                char text[8];
+
+                snprintf(text, sizeof text, "%d", i);
+                bounds.after = false;
+                assert_int_equal(key_within(&bounds, &(struct key) { text, strlen(text) }), i >= 10 && i <= 20);
+                bounds.after = true;
+                assert_int_equal(key_within(&bounds, &(struct key) { text, strlen(text) }), i > 10 && i <= 20);
+        }
+        assert_false(key_within(&bounds, &(struct key) { "x", 1 }));
+        assert_false(key_within(&bounds, &(struct key) {}));
+        assert_true(key_within(&(struct key_bounds) {}, &(struct key) {}));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(tls_is_verified_on_rds_and_required_beyond_this_machine),
@@ -241,6 +260,7 @@ int main(void) {
                 cmocka_unit_test(fingerprints_tell_lists_apart),
                 cmocka_unit_test(keys_are_ordered_as_the_server_orders_them),
                 cmocka_unit_test(what_can_not_be_a_key_does_not_fit),
+                cmocka_unit_test(bounds_are_inclusive_unless_the_lower_one_is_not),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

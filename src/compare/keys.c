@@ -117,15 +117,15 @@ bool keys_add_record(struct keys *k, const struct digest *d, bool repeats) {
         return true;
 }
 
-void keys_class(const struct keys_entry *e, bool repeats, uint64_t counts[static VERIFY_CLASSES]) {
+void keys_class(const struct keys_entry *e, bool repeats, uint64_t counts[static COMPARE_CLASSES]) {
         uint32_t rows = e->counts[KEYS_ROWS], records = e->counts[KEYS_RECORDS], common = e->counts[KEYS_COMMON];
         uint32_t differ = (repeats || records < rows ? records : rows) - common;
 
         if (e->pair)
                 return;
-        counts[VERIFY_ALTERED] += differ < rows ? differ : rows;
+        counts[COMPARE_ALTERED] += differ < rows ? differ : rows;
         if (!repeats && records < rows)
-                counts[VERIFY_MISSING] += rows - records;
+                counts[COMPARE_MISSING] += rows - records;
         if (!repeats && records > rows)
-                counts[VERIFY_DOUBLED] += records - rows;
+                counts[COMPARE_DOUBLED] += records - rows;
 }

@@ -1,18 +1,17 @@
-#include <string.h>
-
-#include "own.h"
-
-void unseen_init(struct unseen *g, const struct producer_span *spans, int partitions) {
-        *g = (struct unseen) {
-                .list = mem_alloc(UNSEEN_MOST * sizeof *g->list), .next = mem_alloc((size_t) partitions * sizeof *g->next),
-        };
-        for (int i = 0; i < partitions; i++)
-                g->next[i] = spans[i].first;
-}
+#include "unseen.h"
 
 void unseen_free(struct unseen *g) {
         free(g->list);
         free(g->next);
+        *g = (struct unseen) {};
+}
+
+void unseen_begin(struct unseen *g, const struct producer_span *spans, int partitions) {
+        unseen_free(g);
+        g->list = mem_alloc(UNSEEN_MOST * sizeof *g->list);
+        g->next = mem_alloc((size_t) partitions * sizeof *g->next);
+        for (int i = 0; i < partitions; i++)
+                g->next[i] = spans[i].first;
 }
 
 static int compare(const void *a, const void *b) {
@@ -57,29 +56,4 @@ void unseen_saw(struct unseen *g, int partition, int64_t offset) {
 void unseen_end(struct unseen *g, const struct producer_span *spans, int partitions) {
         for (int i = 0; i < partitions; i++)
                 unseen_saw(g, i, spans[i].end);
-}
-
-int unseen_count(struct check *c, const struct unseen *g, uint64_t *ret, struct error *e) {
-        _cleanup_free_ struct producer_span *spans = mem_zero((size_t) c->partitions, sizeof *spans);
-        struct producer_reader *reader = c->verify->uncommitted;
-        uint64_t aborted = 0;
-
-        for (size_t i = 0; i < g->count; i++) {
-                const struct stretch *s = &g->list[i];
-                struct producer_record record;
-                uint64_t records = 0;
-                enum producer_next r;
-
-                memset(spans, 0, (size_t) c->partitions * sizeof *spans);
-                spans[s->partition] = (struct producer_span) { s->from, s->to };
-                if (producer_reader_begin(reader, c->stream.topic, spans, e) < 0)
-                        return -1;
-                while ((r = producer_reader_next(reader, &record, e)) == PRODUCER_RECORD)
-                        records++;
-                if (r == PRODUCER_NEXT_FAILED)
-                        return -1;
-                aborted += records - (uint64_t) (s->to - s->from - s->hidden);
-        }
-        *ret = aborted;
-        return 0;
 }

@@ -1,12 +1,12 @@
-/* What decides whether a topic is its table: hashes and their sums, keys, bounds, and gaps. */
+/* What decides whether a topic is its table: hashes and their sums, keys, and whole comparisons in memory. */
 #include "unit.h"
 
 #include <stdio.h>
 
-#include "verify/own.h"
+#include "compare/own.h"
 
 static struct digest digest_of(const char *key, const char *value, size_t length) {
-        static struct sums_secret secret;
+        static struct compare_secret secret;
         const struct sums none = {};
         struct random random;
         struct digest d;
@@ -131,7 +131,7 @@ static void a_keys_rows_and_records_are_told_apart_by_value(void **state) {
         (void) state;
         for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
                 for (int repeats = 0; repeats < 2; repeats++) {
-                        uint64_t counts[VERIFY_CLASSES] = {};
+                        uint64_t counts[COMPARE_CLASSES] = {};
                         struct digest d;
                         struct keys k;
 
@@ -150,9 +150,9 @@ static void a_keys_rows_and_records_are_told_apart_by_value(void **state) {
                         for (size_t n = 0; n < k.size; n++)
                                 if (k.slots[n].used)
                                         keys_class(&k.slots[n], repeats, counts);
-                        assert_int_equal(counts[VERIFY_MISSING], repeats ? 0 : classes[i].missing);
-                        assert_int_equal(counts[VERIFY_DOUBLED], repeats ? 0 : classes[i].doubled);
-                        assert_int_equal(counts[VERIFY_ALTERED], repeats ? classes[i].altered_if_repeated : classes[i].altered);
+                        assert_int_equal(counts[COMPARE_MISSING], repeats ? 0 : classes[i].missing);
+                        assert_int_equal(counts[COMPARE_DOUBLED], repeats ? 0 : classes[i].doubled);
+                        assert_int_equal(counts[COMPARE_ALTERED], repeats ? classes[i].altered_if_repeated : classes[i].altered);
                         keys_free(&k);
                 }
 }
@@ -160,7 +160,7 @@ static void a_keys_rows_and_records_are_told_apart_by_value(void **state) {
 /* Each key is in one round, whole, however many there are. */
 static void keys_that_do_not_fit_are_left_to_later_rounds(void **state) {
         enum { ROWS = 5000, SIZE = 256 };
-        uint64_t counts[VERIFY_CLASSES] = {};
+        uint64_t counts[COMPARE_CLASSES] = {};
         unsigned rounds = 0;
         struct keys k;
 
@@ -187,8 +187,8 @@ static void keys_that_do_not_fit_are_left_to_later_rounds(void **state) {
                                 keys_class(&k.slots[n], false, counts);
         }
         assert_in_range(rounds, ROWS / SIZE, ROWS / 32);
-        assert_int_equal(counts[VERIFY_ALTERED], ROWS / 5);
-        assert_int_equal(counts[VERIFY_MISSING] + counts[VERIFY_DOUBLED], 0);
+        assert_int_equal(counts[COMPARE_ALTERED], ROWS / 5);
+        assert_int_equal(counts[COMPARE_MISSING] + counts[COMPARE_DOUBLED], 0);
         keys_free(&k);
 }
 
@@ -214,74 +214,125 @@ static void one_bucket_of_too_many_rows_is_refused(void **state) {
         keys_free(&k);
 }
 
-/* ---- bounds ---- */
+/* ---- a comparison ---- */
 
-static void bounds_are_inclusive_unless_the_lower_one_is_not(void **state) {
-        struct key from = { "10", 2 }, to = { "20", 2 };
-        struct bounds bounds = { .order = KEY_ORDER_NUMBER, .from = &from, .to = &to };
+struct pair {
+        const char *key, *value;
+};
+struct memory {
+        struct compare *compare;
+        const struct pair *rows, *records;
+        atomic_uint round;
+};
 
-        (void) state;
-        for (int i = 0; i < 30; i++) {
-                char text[8];
+static int hand_out_rows(void *arg, struct error *e) {
+        struct memory *m = arg;
+        int r = 0;
 
-                snprintf(text, sizeof text, "%d", i);
-                bounds.after = false;
-                assert_int_equal(bounds_hold(&bounds, &(struct key) { text, strlen(text) }), i >= 10 && i <= 20);
-                bounds.after = true;
-                assert_int_equal(bounds_hold(&bounds, &(struct key) { text, strlen(text) }), i > 10 && i <= 20);
-        }
-        assert_false(bounds_hold(&bounds, &(struct key) { "x", 1 }));
-        assert_false(bounds_hold(&bounds, &(struct key) {}));
-        assert_true(bounds_hold(&(struct bounds) {}, &(struct key) {}));
+        for (const struct pair *p = m->rows; p->key && r == 0; p++)
+                r = compare_row(m->compare, p->key, strlen(p->key), p->value, strlen(p->value), e);
+        return r;
 }
 
-/* ---- gaps ---- */
+static int hand_out_records(void *arg, struct error *e) {
+        struct memory *m = arg;
 
-/* Whatever is joined: what was not seen lies in gaps, and how much of a gap was not seen is known. */
-static void gaps_hold_what_was_not_seen_however_many_there_are(void **state) {
-        enum { OFFSETS = 100000 };
-        const struct producer_span spans[2] = { { 0, OFFSETS }, { 1000, OFFSETS } };
-
-        (void) state;
-        for (int every = 2; every < 2000; every *= 9) {
-                bool *covered = mem_zero(2 * OFFSETS, sizeof *covered);
-                int64_t hidden = 0, seen = 0;
-                struct unseen g;
-
-                unseen_init(&g, spans, 2);
-                for (int64_t offset = 0; offset < OFFSETS; offset++)
-                        for (int p = 0; p < 2; p++)
-                                if (offset >= spans[p].first && offset % every != 0) {
-                                        unseen_saw(&g, p, offset);
-                                        seen++;
-                                }
-                unseen_end(&g, spans, 2);
-                assert_in_range(g.count, 1, UNSEEN_MOST);
-                for (size_t i = 0; i < g.count; i++) {
-                        hidden += g.list[i].hidden;
-                        for (int64_t offset = g.list[i].from; offset < g.list[i].to; offset++)
-                                covered[g.list[i].partition * OFFSETS + offset] = true;
-                }
-                assert_int_equal(hidden + seen, 2 * OFFSETS - 1000);
-                for (int p = 0; p < 2; p++)
-                        for (int64_t offset = spans[p].first; offset < OFFSETS; offset += every)
-                                assert_true(offset % every != 0 || covered[p * OFFSETS + offset]);
-                unseen_free(&g);
-                free(covered);
-        }
+        (void) e;
+        for (const struct pair *p = m->records; p->key || p->value; p++)
+                compare_record(m->compare, p->key, p->key ? strlen(p->key) : 0, p->value, p->value ? strlen(p->value) : 0);
+        return 0;
 }
 
-static void a_topic_without_gaps_has_none(void **state) {
-        const struct producer_span span = { 5, 8 };
-        struct unseen g;
+static int hand_out_both(void *arg, struct error *e) {
+        return hand_out_rows(arg, e) < 0 ? -1 : hand_out_records(arg, e);
+}
+
+static void run(struct memory *m, const struct compare_secret *secret, bool repeats, bool counts_keys) {
+        struct error e;
+
+        m->compare = compare_new(&(struct compare_sides) {
+                .name = "t", .secret = secret, .rows = hand_out_rows, .records = hand_out_records, .both = hand_out_both,
+                .arg = m, .ret_round = &m->round, .show = 5, .repeats = repeats, .counts_keys = counts_keys,
+        });
+        assert_int_equal(compare_run(m->compare, &e), 0);
+}
+
+static void assert_named(const struct compare_names *n, const char *expected) {
+        _cleanup_buffer_ struct buffer text = {};
+
+        for (size_t i = 0; i < n->count; i++)
+                buffer_printf(&text, "%s%.*s", i ? " " : "", (int) n->list[i].length, n->none[i] ? "-" : n->list[i].data);
+        assert_string_equal(buffer_string(&text), expected);
+}
+
+static void each_difference_is_counted_and_named(void **state) {
+        _cleanup_free_ struct compare_secret *secret = compare_secret_new();
+        struct memory m = {
+                .rows = (const struct pair[]) { { "1", "a" }, { "2", "b" }, { "3", "c" }, { "4", "d" }, {} },
+                .records = (const struct pair[]) { { "1", "a" }, { "2", "b" }, { "2", "b" }, { "3", "x" }, { "5", "e" },
+                                                   { "", NULL }, { NULL, "y" }, {} },
+        };
+        const struct compare_result *found;
 
         (void) state;
-        unseen_init(&g, &span, 1);
-        for (int64_t offset = 5; offset < 8; offset++)
-                unseen_saw(&g, 0, offset);
-        unseen_end(&g, &span, 1);
-        assert_int_equal(g.count, 0);
-        unseen_free(&g);
+        run(&m, secret, false, false);
+        found = compare_result(m.compare);
+        assert_int_equal(found->rows, 4);
+        assert_int_equal(found->records, 7);
+        for (int i = 0; i < COMPARE_CLASSES; i++)
+                assert_int_equal(found->counts[i], i == COMPARE_FOREIGN ? 3 : 1);
+        assert_named(&found->names[COMPARE_MISSING], "4");
+        assert_named(&found->names[COMPARE_DOUBLED], "2");
+        assert_named(&found->names[COMPARE_ALTERED], "3");
+        assert_int_equal(found->names[COMPARE_FOREIGN].count, 3);
+        assert_int_equal(found->shown_count, 1);
+        assert_memory_equal(found->shown[0].row.data, "c", 1);
+        assert_memory_equal(found->shown[0].record.data, "x", 1);
+        assert_int_equal(m.round, 1);
+        compare_free(m.compare);
+}
+
+static void what_is_equal_is_read_once(void **state) {
+        _cleanup_free_ struct compare_secret *secret = compare_secret_new();
+        const struct pair same[] = { { "1", "a" }, { "2", "b" }, {} };
+        struct memory m = { .rows = same, .records = same };
+
+        (void) state;
+        run(&m, secret, false, false);
+        for (int i = 0; i < COMPARE_CLASSES; i++)
+                assert_int_equal(compare_result(m.compare)->counts[i], 0);
+        assert_int_equal(m.round, 0);
+        compare_free(m.compare);
+}
+
+static void keys_that_are_not_equally_often_in_all_topics_are_named(void **state) {
+        static const struct pair rows[] = { { "1", "a" }, { "2", "b" }, { "3", "c" }, {} };
+        static const struct pair records[3][6] = {
+                { { "1", "a" }, { "2", "b" }, { "3", "c" }, { "3", "c" } }, { { "3", "c" }, { "1", "a" }, { "3", "c" }, { "2", "b" } },
+                { { "1", "a" }, { "2", "b" }, { "3", "c" }, { "2", "b" } },
+        };
+        _cleanup_free_ struct compare_secret *secret = compare_secret_new();
+        struct memory m[3] = {};
+        struct compare *all[3];
+        struct compare_uneven uneven = {};
+        struct error e;
+
+        (void) state;
+        for (int i = 0; i < 3; i++) {
+                m[i].rows = rows;
+                m[i].records = records[i];
+                run(&m[i], secret, true, true);
+                all[i] = m[i].compare;
+                assert_int_equal(compare_result(all[i])->counts[COMPARE_ALTERED], 0);
+        }
+        assert_int_equal(compare_keys(all, 2, &uneven, &e), 0);
+        assert_int_equal(uneven.count, 0);
+        assert_int_equal(compare_keys(all, 3, &uneven, &e), 0);
+        assert_int_equal(uneven.count, 2);
+        assert_named(&uneven.names, "2 3");
+        compare_names_free(&uneven.names);
+        for (int i = 0; i < 3; i++)
+                compare_free(all[i]);
 }
 
 int main(void) {
@@ -292,9 +343,9 @@ int main(void) {
                 cmocka_unit_test(a_keys_rows_and_records_are_told_apart_by_value),
                 cmocka_unit_test(keys_that_do_not_fit_are_left_to_later_rounds),
                 cmocka_unit_test(one_bucket_of_too_many_rows_is_refused),
-                cmocka_unit_test(bounds_are_inclusive_unless_the_lower_one_is_not),
-                cmocka_unit_test(gaps_hold_what_was_not_seen_however_many_there_are),
-                cmocka_unit_test(a_topic_without_gaps_has_none),
+                cmocka_unit_test(each_difference_is_counted_and_named),
+                cmocka_unit_test(what_is_equal_is_read_once),
+                cmocka_unit_test(keys_that_are_not_equally_often_in_all_topics_are_named),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ static unsigned __int128 shorten(const uint64_t *words, const char *bytes, size_
         return sum;
 }
 
-void sums_draw_secret(struct random *random, struct sums_secret *ret) {
+void sums_draw_secret(struct random *random, struct compare_secret *ret) {
         for (size_t i = 0; i < sizeof ret->key / sizeof *ret->key; i++)
                 ret->key[i] = random_bits(random, 64);
         for (size_t i = 0; i < SUMS_WORDS; i++)
@@ -86,7 +86,7 @@ void sums_draw_secret(struct random *random, struct sums_secret *ret) {
 
 /* The value is shortened block by block, and hashed with what the key's hash makes of the secret, so that bytes don't move
  * from one to the other. */
-void sums_digest(const struct sums_secret *secret, const struct sums *soon, const char *key, size_t key_length,
+void sums_digest(const struct compare_secret *secret, const struct sums *soon, const char *key, size_t key_length,
                  const char *value, size_t value_length, struct digest *ret) {
         uint64_t v[4], of_key[2];
 

@@ -3,8 +3,8 @@
  * A round looks at the buckets from `from` up to `to`. When there is no more room, the upper half of them is left to the
  * next round: what is known of the others is whole.
  */
-#ifndef PINFEED_VERIFY_KEYS_H
-#define PINFEED_VERIFY_KEYS_H
+#ifndef PINFEED_COMPARE_KEYS_H
+#define PINFEED_COMPARE_KEYS_H
 
 #include "sums.h"
 
@@ -18,21 +18,12 @@ struct keys_entry {
         bool matched;                   /* the first row has had its record */
 };
 
-enum { KEYS_SIZE = 1 << 19 };           /* entries of 32 bytes that a job has at once */
+enum { KEYS_SIZE = 1 << 19 };           /* entries of 32 bytes that are held at once */
 
 struct keys {
         struct keys_entry *slots;
         size_t size, count;             /* size: a power of two */
         uint32_t from, to;
-};
-
-/* What a key's rows and records are to each other. */
-enum verify_class {
-        VERIFY_MISSING,                 /* rows without a record */
-        VERIFY_DOUBLED,                 /* records beyond a row's first */
-        VERIFY_ALTERED,                 /* rows whose record differs */
-        VERIFY_FOREIGN,                 /* records without a row */
-        VERIFY_CLASSES
 };
 
 void keys_init(struct keys *k, size_t size);
@@ -51,6 +42,6 @@ int keys_add(struct keys *k, const struct digest *d, int which);
 /* The key's entry, or NULL. */
 struct keys_entry *keys_find(const struct keys *k, const struct digest *d);
 /* What a key that has rows comes to: adds to `counts`. */
-void keys_class(const struct keys_entry *entry, bool repeats, uint64_t counts[static VERIFY_CLASSES]);
+void keys_class(const struct keys_entry *entry, bool repeats, uint64_t counts[static COMPARE_CLASSES]);
 
 #endif
