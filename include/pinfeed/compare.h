@@ -15,6 +15,7 @@ enum compare_class {
         COMPARE_DOUBLED,                /* records beyond a row's first */
         COMPARE_ALTERED,                /* rows whose record differs */
         COMPARE_FOREIGN,                /* records without a row, or without a key or a value */
+        COMPARE_AWAITED,                /* rows without a record which is still to come: no difference */
         COMPARE_CLASSES
 };
 
@@ -55,6 +56,8 @@ struct compare_sides {
         int (*rows)(void *arg, struct error *e);
         int (*records)(void *arg, struct error *e);
         int (*both)(void *arg, struct error *e);
+        /* Whether a row's record is still to come, if it has none; NULL: none is. */
+        bool (*is_awaited)(void *arg, const char *key, size_t length);
         void *arg;
         atomic_uint *ret_round;         /* which round it is that looks for keys; 0: everything is summed up */
         size_t show;                    /* so many of the altered rows, at most COMPARE_SHOWN_MOST */

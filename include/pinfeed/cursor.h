@@ -6,8 +6,8 @@
  *    "bounded":{"id":HEX, … as main …},                               (only if there was such a run)
  *    "earlier":[ … bounded ones, the newest first, as many as fit … ]}
  * KEY is the key's text, or "0x" and its bytes in hex when it isn't plain UTF-8 or begins with "0x". A run may have
- * "table", if its table was another then, "again", which restart it is or was of, and "gaps", the keys below `last` that a
- * follow still looks for (feed/gaps.h). A file says "topic" and "cluster".
+ * "table", if its table was another then, "again", which restart it is or was of, "followed", if a follow has sent some of
+ * its rows, and "gaps", the keys below `last` that a follow still looks for (feed/gaps.h). A file says "topic" and "cluster".
  */
 #ifndef PINFEED_CURSOR_H
 #define PINFEED_CURSOR_H
@@ -36,6 +36,7 @@ struct cursor_run {
         char id[17];                    /* of a bounded run: from --from and --to; "" for the main one */
         char again[33];                 /* the last --restart that it took part in; "": none is known */
         char fingerprint[33];           /* of its table; "": the cursor's */
+        bool followed;                  /* rows may have come late, out of key order */
         struct buffer gaps;             /* as text; only a follow reads and changes it */
 };
 

@@ -82,5 +82,8 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e);
  * none has begun. Fences and waits for nobody, and leaves all as it is. `c` has a producer; `ret` is freed by the caller.
  * Worker thread. */
 int feed_look(struct connection *c, const struct config_stream *stream, struct cursor *ret, struct error *e);
+/* Whether a follow would still send a row of that key: it lies beyond the last one, unless a replay has gone on since, or is
+ * one of those that are missing and looked for. */
+bool feed_awaits(const struct cursor_run *run, const struct key *key);
 
 #endif

@@ -65,7 +65,10 @@ static bool is_suspect(const struct compare *c, const struct item *item) {
 }
 
 static int take_row(struct compare *c, const struct item *item) {
-        return is_suspect(c, item) ? keys_add_row(&c->keys, &item->digest) : 0;
+        if (!is_suspect(c, item))
+                return 0;
+        return keys_add_row(&c->keys, &item->digest,
+                            c->sides.is_awaited && c->sides.is_awaited(c->sides.arg, item->key, item->key_length));
 }
 
 static void take_record(struct compare *c, const struct item *item) {
@@ -119,8 +122,8 @@ static void show_record(struct compare *c, const struct item *item) {
 
 /* Whether there are keys to name of those that only the rows have in order. */
 static bool wants_names(const struct compare *c, const uint64_t found[static COMPARE_CLASSES]) {
-        for (int i = 0; i < COMPARE_FOREIGN; i++)
-                if (found[i] > 0 && c->result.names[i].count < COMPARE_NAMED)
+        for (int i = 0; i < COMPARE_CLASSES; i++)
+                if (i != COMPARE_FOREIGN && found[i] > 0 && c->result.names[i].count < COMPARE_NAMED)
                         return true;
         return found[COMPARE_ALTERED] > 0 && c->result.shown_count < c->sides.show;
 }

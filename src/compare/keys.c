@@ -73,9 +73,10 @@ static struct keys_entry *find_or_add(struct keys *k, uint64_t key, uint64_t val
         return e;
 }
 
-int keys_add_row(struct keys *k, const struct digest *d) {
+int keys_add_row(struct keys *k, const struct digest *d, bool awaited) {
         struct keys_entry *e = find_or_add(k, d->key, d->both[0], false);
 
+        e->awaited = awaited;
         if (e->counts[KEYS_ROWS]++ > 0)
                 find_or_add(k, d->key, d->both[0], true)->counts[KEYS_ROWS]++;
         return make_room(k);
@@ -125,7 +126,7 @@ void keys_class(const struct keys_entry *e, bool repeats, uint64_t counts[static
                 return;
         counts[COMPARE_ALTERED] += differ < rows ? differ : rows;
         if (!repeats && records < rows)
-                counts[COMPARE_MISSING] += rows - records;
+                counts[e->awaited ? COMPARE_AWAITED : COMPARE_MISSING] += rows - records;
         if (!repeats && records > rows)
                 counts[COMPARE_DOUBLED] += records - rows;
 }

@@ -16,6 +16,7 @@ struct keys_entry {
         bool used;
         bool pair;                      /* not a key, but another row of it than the first, and how many there are */
         bool matched;                   /* the first row has had its record */
+        bool awaited;                   /* a record that is not there is still to come */
 };
 
 enum { KEYS_SIZE = 1 << 19 };           /* entries of 32 bytes that are held at once */
@@ -33,7 +34,7 @@ void keys_begin(struct keys *k, uint32_t from);
 bool keys_covers(const struct keys *k, const struct digest *d);
 
 /* -1: a single bucket has more rows than there is room for. */
-int keys_add_row(struct keys *k, const struct digest *d);
+int keys_add_row(struct keys *k, const struct digest *d, bool awaited);
 /* After all rows. `repeats`: a row may have any number of records. False: the key has no row. */
 bool keys_add_record(struct keys *k, const struct digest *d, bool repeats);
 /* Counts a key that has no rows, as -1 does; `which`: of the counts. */

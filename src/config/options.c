@@ -46,7 +46,7 @@ const struct option options_table[OPTIONS] = {
           "Print what a replay would send, and send nothing." },
         { "as", 0, "JOB", OPTION_TEXT, 0, WITH(JOB_VERIFY), offsetof(struct options, as),
           "What has filled the topics: replay (every row is there once, in order), follow (in any order) or emulation (any posts, "
-          "each in all three topics). Without it: replay, if there is a cursor, else emulation." },
+          "each in all three topics). Without it: what the cursor says, and emulation if there is none." },
         { "show", 0, "N", OPTION_TEXT, 0, WITH(JOB_VERIFY), offsetof(struct options, show),
           "Print both texts of the first N rows whose record differs, 1 to 100." },
         { "raw", 0, NULL, OPTION_FLAG, 0, WITH(JOB_TOKEN), offsetof(struct options, raw),

@@ -79,6 +79,8 @@ static json_t *run_json(const struct cursor *c, const struct cursor_run *run) {
         json_object_set_new(object, "done", json_boolean(run->done));
         if (*run->again)
                 json_object_set_new(object, "again", json_string(run->again));
+        if (run->followed)
+                json_object_set_new(object, "followed", json_true());
         if (run->gaps.length > 0)
                 json_object_set_new(object, "gaps", json_stringn(run->gaps.data, run->gaps.length));
         if (*run->fingerprint && strcmp(run->fingerprint, c->fingerprint) != 0)
@@ -161,6 +163,9 @@ static int parse_run(const json_t *object, bool bounded, const struct cursor *c,
         parse_word(object, "again", run->again, sizeof run->again);
         if (json_string_length(json_object_get(object, "gaps")) > 0)
                 buffer_append_string(&run->gaps, json_string_value(json_object_get(object, "gaps")));
+        /* Earlier versions did not say it; but only a follow that is at some key has no end. */
+        run->followed = json_is_true(json_object_get(object, "followed")) || run->gaps.length > 0
+                        || (run->has_last && !run->has_to && !run->done);
         memcpy(run->fingerprint, c->fingerprint, sizeof run->fingerprint);
         parse_word(object, "table", run->fingerprint, sizeof run->fingerprint);
         run->present = true;
@@ -279,7 +284,7 @@ const char *cursor_fingerprint(const struct cursor *c, const struct cursor_run *
 
 void cursor_reset(struct cursor_run *run) {
         run->rows = run->gaps.length = 0;
-        run->has_last = run->has_to = run->restart = run->done = false;
+        run->has_last = run->has_to = run->restart = run->done = run->followed = false;
         *run->again = 0;
 }
 

@@ -87,9 +87,26 @@ int keep_begin(struct feed *f, struct error *e) {
                              || gaps_parse(&k->gaps, frontier, at->gaps.data, at->gaps.length, now_us) < 0))
                 return refuse_cursor(f, e);
         at->restart = at->has_to = false;       /* if that run had an end, it is another one now */
+        at->followed = true;
         k->counted_us = k->committed_us = now_us;
         k->windows[GROWING] = (struct keep_window) { true, frontier, INT64_MAX, 0 };
         return note_horizon(f, e);
+}
+
+bool feed_awaits(const struct cursor_run *run, const struct key *key) {
+        struct gaps gaps = {};
+        int64_t number, last;
+        bool awaited;
+
+        if (gaps_parse_key(key->data, key->length, &number) < 0)
+                return false;
+        if (!run->has_last || gaps_parse_key(run->last.data, run->last.length, &last) < 0)
+                return !run->has_last;
+        gaps_begin(&gaps);
+        awaited = gaps_parse(&gaps, last, run->gaps.data, run->gaps.length, 0) == 0 && gaps_judge(&gaps, number) != GAPS_KNOWN
+                  && (number <= last || !run->has_to);
+        gaps_free(&gaps);
+        return awaited;
 }
 
 /* ---- a row ---- */

@@ -18,25 +18,17 @@ int begin_kind(const char *text, enum verify_kind *ret, struct error *e) {
         return error_set(e, ERROR_USAGE, "--as takes replay, follow or emulation");
 }
 
-static int look_for_cursor(struct check *c, struct error *e) {
-        struct cursor cursor = {};
-        int r = feed_look(&c->verify->connection, c->stream.config, &cursor, e);
-
-        c->kind = *cursor.fingerprint ? VERIFY_REPLAYED : VERIFY_EMULATED;
-        cursor_free(&cursor);
-        return r;
-}
-
 /* As the user says, or as a cursor says. */
 static int find_kind(struct check *c, struct error *e) {
         struct error cause;
 
         if (c->verify->options->as)
                 return begin_kind(c->verify->options->as, &c->kind, e);
-        if (look_for_cursor(c, e) < 0) {
+        if (feed_look(&c->verify->connection, c->stream.config, &c->cursor, e) < 0) {
                 cause = *e;
                 return error_hint(e, "%s Or say with --as what has filled the topics: then no cursor is looked for.", cause.hint);
         }
+        c->kind = !*c->cursor.fingerprint ? VERIFY_EMULATED : c->cursor.main.followed ? VERIFY_FOLLOWED : VERIFY_REPLAYED;
         if (c->kind == VERIFY_EMULATED)
                 session_note(&c->verify->session, c->stream.config, SERVICE_NOTICE, "no replay has left a cursor: its topic is "
                              "taken for emulated posts (--as=replay says otherwise)");

@@ -22,6 +22,7 @@ struct check {
         struct verify *verify;
         struct stream stream;
         enum verify_kind kind;
+        struct cursor cursor;           /* what it is seen from; empty: the user says so */
         int partitions;
         struct producer_span *spans;    /* of the topic, fixed at the start */
         struct key_bounds bounds;       /* of both sides */

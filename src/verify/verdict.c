@@ -8,6 +8,10 @@
 
 /* What is counted, in the order in which it is printed; the classes first. */
 enum { OUT_OF_ORDER = COMPARE_CLASSES, ABORTED, FIGURES };
+static bool is_difference(int figure) {
+        return figure != COMPARE_AWAITED && figure != ABORTED;
+}
+
 struct figure {
         const char *name;
         bool told;                      /* else it can't be said, or means nothing */
@@ -16,11 +20,12 @@ struct figure {
 };
 
 static void figures_of(const struct check *c, struct figure ret[static FIGURES]) {
-        static const char *const names[FIGURES] = { "missing", "doubled", "altered", "foreign", "out_of_order", "aborted" };
+        static const char *const names[FIGURES] = { "missing", "doubled", "altered", "foreign", "awaited", "out_of_order", "aborted" };
         static const struct compare_names none = {};
         const struct compare_result *result = compare_result(c->compare);
         const bool emulated = c->kind == VERIFY_EMULATED, untold[FIGURES] = {
                 [COMPARE_MISSING] = emulated || c->untold, [COMPARE_DOUBLED] = emulated,
+                [COMPARE_AWAITED] = !c->cursor.main.followed,
                 [OUT_OF_ORDER] = c->kind != VERIFY_REPLAYED || c->bounds.order == KEY_ORDER_UNKNOWN,
         };
 
@@ -39,8 +44,8 @@ static bool is_equal(const struct check *c) {
         bool equal = true;
 
         figures_of(c, figures);
-        for (int i = 0; i < ABORTED; i++)
-                equal = equal && figures[i].count == 0;
+        for (int i = 0; i < FIGURES; i++)
+                equal = equal && (!is_difference(i) || figures[i].count == 0);
         return equal;
 }
 
@@ -95,11 +100,14 @@ static json_t *print_check(const struct check *c, bool show) {
                            verify_kinds[c->kind], "equal", is_equal(c),
                            "rows", (json_int_t) result->rows, "records", (json_int_t) result->records);
         figures_of(c, figures);
-        for (int i = 0; i < FIGURES; i++)
+        for (int i = 0; i < FIGURES; i++) {
+                if (i == COMPARE_AWAITED && !figures[i].told)
+                        continue;
                 json_object_set_new(object, figures[i].name,
                                     figures[i].told ? json_integer((json_int_t) figures[i].count) : json_null());
-        for (int i = 0; i < COMPARE_CLASSES; i++)
-                json_object_set_new(keys, figures[i].name, print_names(figures[i].keys));
+                if (i < COMPARE_CLASSES)
+                        json_object_set_new(keys, figures[i].name, print_names(figures[i].keys));
+        }
         json_object_set_new(object, "log_start", json_integer(c->log_start));
         json_object_set_new(object, "compared_from", c->is_cut && !c->untold ? print_key(&c->cut) : json_null());
         json_object_set_new(object, "first_keys", keys);
@@ -160,7 +168,9 @@ static void print_row(const struct check *c, FILE *out) {
         figures_of(c, figures);
         fprintf(out, "%-6s%10" PRIu64 "%10" PRIu64, c->stream.config->name, result->rows, result->records);
         for (int i = 0; i < FIGURES; i++)
-                if (figures[i].told)
+                if (i == COMPARE_AWAITED)
+                        continue;       /* its line below says it, if there are any */
+                else if (figures[i].told)
                         fprintf(out, "%8" PRIu64, figures[i].count);
                 else
                         fprintf(out, "%8s", "-");
@@ -214,8 +224,8 @@ int verdict_differs(const struct verify *v, struct error *e) {
                 struct figure figures[FIGURES];
 
                 figures_of(c, figures);
-                for (int n = 0; n < ABORTED; n++)
-                        if (figures[n].count > 0)
+                for (int n = 0; n < FIGURES; n++)
+                        if (is_difference(n) && figures[n].count > 0)
                                 buffer_printf(&words, "%s%s: %" PRIu64 " %s", words.length ? ", " : "", c->stream.config->name,
                                               figures[n].count, figures[n].name);
         }
@@ -223,6 +233,5 @@ int verdict_differs(const struct verify *v, struct error *e) {
                 buffer_printf(&words, "%s%" PRIu64 " posts are not equally often in all topics", words.length ? ", " : "",
                               v->uneven.count);
         error_set(e, ERROR_FAILED, "the topics are not what the tables are: %s", buffer_string(&words));
-        return error_hint(e, "The manual says what each may come from. --show=N shows rows whose record differs; after --follow, "
-                             "--as=follow minds no order.");
+        return error_hint(e, "The manual says what each may come from. --show=N shows rows whose record differs.");
 }

@@ -84,6 +84,13 @@ def test_verify(mariadb, kafka, database, loaded):
                     database=database)
     kafka.produce(pinfeed.topic("geo"), ["x"], "4")
     answers = [pinfeed.run("--verify", "--show=1", *options).expect_exit(1).stdout for options in ((), ("--as=emulation",))]
+    sent = kafka.end_offset(pinfeed.topic("pin"))
+    pinfeed.start("--follow", "--streams=pin")
+    pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("pin")) > sent, 30, "the new row is sent")
+    assert pinfeed.stop() == 0
+    mariadb.execute("INSERT INTO pinterest_data (`index`) VALUES (78)", database=database)
+    answers.append(pinfeed.run("--verify", "--streams=pin").expect_exit(1).stdout)
+    assert json.loads(answers[-1])["streams"]["pin"]["first_keys"]["awaited"] == ["78"]
     compare("pinfeed --verify --json", answers, {"streams": "STREAM"})
 
 

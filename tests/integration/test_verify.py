@@ -19,6 +19,7 @@ NOTHING = {"missing": 0, "doubled": 0, "altered": 0, "foreign": 0, "out_of_order
 
 def verify(pinfeed, *options, code=0):
     pinfeed.run("--verify", "--json", *options).expect_exit(code)
+    assert pinfeed.stdout, pinfeed.log
     return json.loads(pinfeed.stdout)
 
 
@@ -248,6 +249,50 @@ def test_a_compacted_topic_that_has_every_row_is_equal(table, kafka):
     kafka.create_topic(table.topic, cleanup_policy="compact")
     table.replay()
     assert counts(one(table)) == NOTHING
+
+
+# ---- after a follow -------------------------------------------------------------------------------------------------
+
+def test_a_topic_that_was_followed_is_known_by_its_cursor(follow):
+    """Rows that came late are where they came, which is no disorder; nor is it one after a replay has gone on."""
+    follow.make("INSERT INTO t SELECT NULL, CONCAT('row ', seq) FROM seq_1_to_20").start().wait_for_rows(20)
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t VALUES (NULL, 'late')")
+        follow.insert(5)
+        follow.wait_for_rows(25)
+        slow.execute("COMMIT")
+    follow.wait_for_rows(26)
+    assert follow.keys() != sorted(follow.keys(), key=int) and follow.pinfeed.stop() == 0
+    assert (found := one(follow))["as"] == "follow" and counts(found) == {**NOTHING, "out_of_order": None}
+    follow.insert(3)
+    follow.replay()
+    assert (found := one(follow))["as"] == "follow" and counts(found) == {**NOTHING, "out_of_order": None}
+    assert counts(one(follow, "--as=replay", code=1)) == {**NOTHING, "out_of_order": 1}
+    follow.insert(2)            # nobody follows any more: these wait for the next replay
+    assert counts(one(follow, code=1)) == {**NOTHING, "out_of_order": None, "missing": 2}
+
+
+def test_rows_that_a_follow_has_still_to_send_are_not_missing(follow):
+    follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (4, 'd')").see_transactions().start()
+    wait_until(lambda: follow.rows() and not follow.gaps() or follow.insert() or time.sleep(0.3), 30, "nothing is missing")
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t VALUES (NULL, 'late'), (NULL, 'late, too')")
+        late = [str(slow.lastrowid), str(slow.lastrowid + 1)]
+        follow.insert(5)
+        follow.wait_for_rows(follow.execute("SELECT COUNT(*) FROM t")[0][0])
+        assert follow.pinfeed.stop() == 0 and follow.missing(*map(int, late))
+        slow.execute("COMMIT")
+    follow.execute("INSERT INTO t VALUES (1000000, 'new')")
+    found = one(follow)
+    assert found["as"] == "follow" and counts(found) == {**NOTHING, "out_of_order": None}
+    assert found["awaited"] == 3 and found["first_keys"]["awaited"] == [*late, "1000000"]
+    follow.execute("INSERT INTO t VALUES (3, 'never looked for again')")
+    found = one(follow, code=1)
+    assert (found["missing"], found["awaited"]) == (1, 3) and found["first_keys"]["missing"] == ["3"]
+    follow.start().wait_for_rows(follow.execute("SELECT COUNT(*) FROM t")[0][0] - 1)
+    assert follow.pinfeed.stop() == 0
+    found = one(follow, code=1)
+    assert (found["missing"], found["awaited"]) == (1, 0)
 
 
 # ---- after an emulation ---------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ static void a_keys_rows_and_records_are_told_apart_by_value(void **state) {
                         keys_begin(&k, 0);
                         for (const char *v = classes[i].rows; *v; v++) {
                                 d = digest("key", (char[]) { *v, 0 });
-                                assert_int_equal(keys_add_row(&k, &d), 0);
+                                assert_int_equal(keys_add_row(&k, &d, false), 0);
                         }
                         for (const char *v = classes[i].records; *v; v++) {
                                 d = digest("key", (char[]) { *v, 0 });
@@ -178,7 +178,7 @@ static void keys_that_do_not_fit_are_left_to_later_rounds(void **state) {
                                 if (!keys_covers(&k, &d))
                                         continue;
                                 if (side == 0)
-                                        assert_int_equal(keys_add_row(&k, &d), 0);
+                                        assert_int_equal(keys_add_row(&k, &d, false), 0);
                                 else
                                         assert_true(keys_add_record(&k, &d, false));
                         }
@@ -206,7 +206,7 @@ static void one_bucket_of_too_many_rows_is_refused(void **state) {
                 snprintf(value, sizeof value, "%d", i);
                 d = digest("the same", value);
                 if (keys_covers(&k, &d))
-                        r = keys_add_row(&k, &d);
+                        r = keys_add_row(&k, &d, false);
                 else
                         keys_begin(&k, sums_bucket(&d));
         }
@@ -247,11 +247,16 @@ static int hand_out_both(void *arg, struct error *e) {
         return hand_out_rows(arg, e) < 0 ? -1 : hand_out_records(arg, e);
 }
 
+static bool is_6(void *arg, const char *key, size_t length) {
+        (void) arg;
+        return length == 1 && *key == '6';
+}
+
 static void run(struct memory *m, const struct compare_secret *secret, bool repeats, bool counts_keys) {
         struct error e;
 
         m->compare = compare_new(&(struct compare_sides) {
-                .name = "t", .secret = secret, .rows = hand_out_rows, .records = hand_out_records, .both = hand_out_both,
+                .name = "t", .secret = secret, .rows = hand_out_rows, .records = hand_out_records, .both = hand_out_both, .is_awaited = is_6,
                 .arg = m, .ret_round = &m->round, .show = 5, .repeats = repeats, .counts_keys = counts_keys,
         });
         assert_int_equal(compare_run(m->compare, &e), 0);
@@ -268,7 +273,7 @@ static void assert_named(const struct compare_names *n, const char *expected) {
 static void each_difference_is_counted_and_named(void **state) {
         _cleanup_free_ struct compare_secret *secret = compare_secret_new();
         struct memory m = {
-                .rows = (const struct pair[]) { { "1", "a" }, { "2", "b" }, { "3", "c" }, { "4", "d" }, {} },
+                .rows = (const struct pair[]) { { "1", "a" }, { "2", "b" }, { "3", "c" }, { "4", "d" }, { "6", "f" }, {} },
                 .records = (const struct pair[]) { { "1", "a" }, { "2", "b" }, { "2", "b" }, { "3", "x" }, { "5", "e" },
                                                    { "", NULL }, { NULL, "y" }, {} },
         };
@@ -277,13 +282,14 @@ static void each_difference_is_counted_and_named(void **state) {
         (void) state;
         run(&m, secret, false, false);
         found = compare_result(m.compare);
-        assert_int_equal(found->rows, 4);
+        assert_int_equal(found->rows, 5);
         assert_int_equal(found->records, 7);
         for (int i = 0; i < COMPARE_CLASSES; i++)
                 assert_int_equal(found->counts[i], i == COMPARE_FOREIGN ? 3 : 1);
         assert_named(&found->names[COMPARE_MISSING], "4");
         assert_named(&found->names[COMPARE_DOUBLED], "2");
         assert_named(&found->names[COMPARE_ALTERED], "3");
+        assert_named(&found->names[COMPARE_AWAITED], "6");
         assert_int_equal(found->names[COMPARE_FOREIGN].count, 3);
         assert_int_equal(found->shown_count, 1);
         assert_memory_equal(found->shown[0].row.data, "c", 1);

@@ -68,6 +68,7 @@ static void cursor_reads_back_what_it_printed(void **state) {
                 strcpy(c.bounded.id, "0123456789abcdef");
                 c.main.restart = true;
                 set(&c.main.gaps, "7,3+2", 5);
+                c.main.followed = true;
                 c.bounded.rows = UINT64_MAX / 2;
                 cursor_print(&c, CURSOR_TEXT_MAX, &text);
                 assert_int_equal(cursor_parse(text.data, text.length, &again, &version), 0);
@@ -76,12 +77,38 @@ static void cursor_reads_back_what_it_printed(void **state) {
                 assert_same_bytes(&again.bounded.to, keys[i].bytes, keys[i].length);
                 assert_same_bytes(&again.main.gaps, "7,3+2", 5);
                 assert_int_equal(again.bounded.gaps.length, 0);
+                assert_true(again.main.followed);
                 assert_true(again.main.restart && !again.main.done && again.main.rows == 17);
                 assert_true(again.bounded.rows == UINT64_MAX / 2);
                 assert_string_equal(again.bounded.id, c.bounded.id);
                 buffer_free(&text);
                 cursor_free(&c);
                 cursor_free(&again);
+        }
+}
+
+static void an_earlier_follow_is_known_by_what_it_left_out(void **state) {
+        static const struct {
+                const char *run;
+                bool followed;
+        } cases[] = {
+                { "\"last\":\"9\",\"to\":null,\"restart\":false,\"done\":false", true },
+                { "\"last\":\"9\",\"to\":\"9\",\"restart\":false,\"done\":true,\"gaps\":\"7\"", true },
+                { "\"last\":\"9\",\"to\":\"9\",\"restart\":false,\"done\":true", false },
+                { "\"last\":\"9\",\"to\":\"12\",\"restart\":false,\"done\":false", false },
+                { "\"last\":null,\"to\":null,\"restart\":false,\"done\":false", false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                _cleanup_free_ char *text = mem_format("{\"pinfeed\":1,\"table\":\"f\",\"writer\":{\"host\":\"h\",\"pid\":1,"
+                                                       "\"start\":2},\"main\":{\"rows\":3,%s}}", cases[i].run);
+                struct cursor c = {};
+                int version;
+
+                assert_int_equal(cursor_parse(text, strlen(text), &c, &version), CURSOR_READ);
+                assert_int_equal(c.main.followed, cases[i].followed);
+                cursor_free(&c);
         }
 }
 
@@ -247,6 +274,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(cursor_text_is_the_documented_format),
                 cmocka_unit_test(cursor_reads_back_what_it_printed),
+                cmocka_unit_test(an_earlier_follow_is_known_by_what_it_left_out),
                 cmocka_unit_test(cursor_has_room_for_all_gaps_of_integer_keys),
                 cmocka_unit_test(longest_keys_fit),
                 cmocka_unit_test(other_texts_are_no_cursor),
