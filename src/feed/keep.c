@@ -14,7 +14,8 @@
 enum {
         LOOK_ROWS = 10000,              /* one look brings no more */
         COUNT_SETTLES = 10,             /* rows are counted every so many settle times */
-        RENEW_S = 3600,                 /* an idle cursor is committed again: brokers forget old ones, and who has taken over? */
+        RENEW_S = 3600,                 /* an idle cursor is committed again: brokers forget old ones */
+        OURS_S = 20,                    /* and looked at: has somebody taken over? */
 };
 
 enum { GROWING, LAST, COUNTED };
@@ -88,7 +89,7 @@ int keep_begin(struct feed *f, struct error *e) {
                 return refuse_cursor(f, e);
         at->restart = at->has_to = false;       /* if that run had an end, it is another one now */
         at->followed = true;
-        k->counted_us = k->committed_us = now_us;
+        k->counted_us = k->committed_us = k->ours_us = now_us;
         k->windows[GROWING] = (struct keep_window) { true, frontier, INT64_MAX, 0 };
         return note_horizon(f, e);
 }
@@ -283,6 +284,20 @@ static void compare(struct feed *f) {
 
 /* ---- the loop ---- */
 
+/* Who commits learns it by that. Only what is certain ends it: Kafka may be away, and is waited for when there are rows. */
+static int check_owner(struct feed *f, struct error *e) {
+        struct keep *k = &f->keep;
+        struct error unknown;
+
+        if (!f->place.exactly_once || k->look_us - k->ours_us < OURS_S * 1000000ull)
+                return 0;
+        k->ours_us = k->look_us;
+        if (place_is_ours(&f->place, &unknown) == 0 || unknown.class != ERROR_TAKEN_OVER)
+                return 0;
+        *e = unknown;
+        return -1;
+}
+
 /* One look, committed. `ret_full`: the next one need not wait. */
 static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
         struct keep *k = &f->keep;
@@ -303,8 +318,9 @@ static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
         *ret_full = whole || (k->taken >= LOOK_ROWS && !k->blocked);
         if (f->batch.rows > 0 || k->look_us - k->committed_us >= RENEW_S * 1000000ull) {
                 r = feed_commit_step(f, !*ret_full && !k->blocked, e);
-                k->committed_us = k->look_us;
-        }
+                k->committed_us = k->ours_us = k->look_us;
+        } else if (check_owner(f, e) < 0)
+                return STEP_FAILED;
         if (r == STEP_ON && (whole || !*ret_full))
                 compare(f);
         return r == STEP_ON && conclude(f, *ret_full || k->blocked, e) < 0 ? STEP_FAILED : r;

@@ -24,7 +24,7 @@ struct keep {
         bool catches_up;                        /* and the rows up to it are read at once */
         bool blocked;                           /* too much is missing: the frontier waits */
         bool said_blocked;
-        uint64_t look_us, counted_us, committed_us;     /* when the last one began */
+        uint64_t look_us, counted_us, committed_us, ours_us;    /* when the last one began */
         uint64_t taken;                         /* rows that this look has brought, */
         bool postponed;                         /* and not all of them were sent */
         struct table_range *ranges;             /* that it asks for */

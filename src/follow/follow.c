@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "pinfeed/feed.h"
 #include "pinfeed/follow.h"
@@ -11,8 +12,19 @@ struct follow {
         struct feed_run run;
         /* main thread */
         uint64_t began_us, reported_us;
-        uint64_t *reported;             /* rows of each feed at the last report */
+        struct figures *reported;       /* of each feed, at the last report */
 };
+
+/* What is news when it changes. */
+struct figures {
+        uint64_t committed, behind, missing, late, unused, missed;
+};
+
+static void read_figures(const struct feed *f, struct figures *ret) {
+        const struct feed_progress *p = feed_progress(f);
+
+        *ret = (struct figures) { p->committed, p->behind, p->missing, p->late, p->unused, p->missed };
+}
 
 /* Everything was sent that could be seen so long ago. */
 static double lag_s(const struct follow *w, const struct feed *f, uint64_t now_us) {
@@ -22,7 +34,7 @@ static double lag_s(const struct follow *w, const struct feed *f, uint64_t now_u
         return now_us > caught_up_us ? (double) (now_us - caught_up_us) / 1e6 : 0;
 }
 
-static void print_keys(const struct feed_progress *p, struct buffer *out) {
+static void print_keys(const struct figures *p, struct buffer *out) {
         const struct {
                 uint64_t count;
                 const char *words;
@@ -36,10 +48,9 @@ static void print_keys(const struct feed_progress *p, struct buffer *out) {
                         buffer_printf(out, ", %" PRIu64 " %s", parts[i].count, parts[i].words);
 }
 
-static void report_feed(struct follow *w, size_t i, uint64_t now_us, double seconds) {
+static void report_feed(struct follow *w, size_t i, const struct figures *now, uint64_t now_us, double seconds) {
         const struct feed *f = w->run.feeds[i];
-        const struct feed_progress *p = feed_progress(f);
-        uint64_t committed = p->committed, sent = p->sent;
+        uint64_t sent = feed_progress(f)->sent, more = now->committed - w->reported[i].committed;
         char numbers[5][32];
         const struct service_field fields[] = {
                 { "PINFEED_TOPIC", feed_stream(f)->topic }, { "PINFEED_DELIVERED", numbers[0] },
@@ -48,17 +59,15 @@ static void report_feed(struct follow *w, size_t i, uint64_t now_us, double seco
         };
         _cleanup_buffer_ struct buffer keys = {};
 
-        snprintf(numbers[0], sizeof numbers[0], "%" PRIu64, committed);
-        snprintf(numbers[1], sizeof numbers[1], "%" PRIu64, sent > committed ? sent - committed : 0);
-        snprintf(numbers[2], sizeof numbers[2], "%" PRIu64, (uint64_t) p->bytes);
-        snprintf(numbers[3], sizeof numbers[3], "%" PRIu64, (uint64_t) p->behind);
+        snprintf(numbers[0], sizeof numbers[0], "%" PRIu64, now->committed);
+        snprintf(numbers[1], sizeof numbers[1], "%" PRIu64, sent > now->committed ? sent - now->committed : 0);
+        snprintf(numbers[2], sizeof numbers[2], "%" PRIu64, (uint64_t) feed_progress(f)->bytes);
+        snprintf(numbers[3], sizeof numbers[3], "%" PRIu64, now->behind);
         snprintf(numbers[4], sizeof numbers[4], "%.1f", lag_s(w, f, now_us));
-        print_keys(p, &keys);
+        print_keys(now, &keys);
         service_log(w->run.session.service, SERVICE_INFO, MESSAGE_FOLLOW, fields, sizeof fields / sizeof *fields,
-                    "%s: %s rows (+%" PRIu64 ", %.1f/s), lag %s s%s", feed_stream(f)->topic, numbers[0],
-                    committed - w->reported[i], seconds > 0 ? (double) (committed - w->reported[i]) / seconds : 0, numbers[4],
-                    buffer_string(&keys));
-        w->reported[i] = committed;
+                    "%s: %s rows (+%" PRIu64 ", %.1f/s), lag %s s%s", feed_stream(f)->topic, numbers[0], more,
+                    seconds > 0 ? (double) more / seconds : 0, numbers[4], buffer_string(&keys));
 }
 
 static void on_report(void *arg, bool asked) {
@@ -66,11 +75,15 @@ static void on_report(void *arg, bool asked) {
         uint64_t now_us = clock_monotonic_us(), rows = 0, before = 0;
         double seconds = (double) (now_us - w->reported_us) / 1e6, lag = 0;
 
-        (void) asked;                   /* lag and missing keys may be news when no row is */
         for (size_t i = 0; i < w->run.count; i++) {
-                before += w->reported[i];
-                report_feed(w, i, now_us, seconds);
-                rows += w->reported[i];
+                struct figures now;
+
+                read_figures(w->run.feeds[i], &now);
+                if (asked || memcmp(&now, &w->reported[i], sizeof now) != 0)
+                        report_feed(w, i, &now, now_us, seconds);
+                before += w->reported[i].committed;
+                rows += now.committed;
+                w->reported[i] = now;
                 if (lag_s(w, w->run.feeds[i], now_us) > lag)
                         lag = lag_s(w, w->run.feeds[i], now_us);
         }
@@ -87,11 +100,12 @@ static void report_stopped(const struct follow *w) {
         _cleanup_buffer_ struct buffer line = {};
 
         for (size_t i = 0; i < w->run.count; i++) {
-                const struct feed_progress *p = feed_progress(w->run.feeds[i]);
+                struct figures now;
 
+                read_figures(w->run.feeds[i], &now);
                 buffer_printf(&line, "%s%s: %" PRIu64 " rows sent", i ? "; " : "", feed_stream(w->run.feeds[i])->topic,
-                              (uint64_t) p->committed);
-                print_keys(p, &line);
+                              now.committed);
+                print_keys(&now, &line);
         }
         service_log(w->run.session.service, SERVICE_INFO, MESSAGE_STOPPED, NULL, 0, "stopped; %s", buffer_string(&line));
 }

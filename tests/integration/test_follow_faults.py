@@ -136,6 +136,14 @@ def test_it_starts_before_its_servers_do(follow, mariadb, kafka):
 
 # ---- a stop, and who takes over --------------------------------------------------------------------------------------
 
+def put_another_beside(follow):
+    """Another installation of the same user's, with a state directory of its own. Returns the first one."""
+    first, follow.pinfeed = follow.pinfeed, follow.pinfeeds(follow.mariadb, follow.kafka, user_id=follow.pinfeed.user_id,
+                                                            database=follow.database, settings=follow.pinfeed.settings)
+    follow.pinfeed.settings["pinfeed"]["state_dir"] = follow.pinfeed.state_dir
+    return first
+
+
 @pytest.mark.promise("A stop takes 12 s at most")
 def test_a_stop_commits_what_was_sent_and_says_so(follow):
     follow.make("INSERT INTO t SELECT NULL, REPEAT('x', 90) FROM seq_1_to_150000")
@@ -153,9 +161,7 @@ def test_a_stop_commits_what_was_sent_and_says_so(follow):
 
 def test_the_later_one_takes_over_and_the_earlier_one_ends(follow):
     follow.make("INSERT INTO t VALUES (1, 'a')").start().wait_for_rows(1)
-    first, follow.pinfeed = follow.pinfeed, follow.pinfeeds(follow.mariadb, follow.kafka, user_id=follow.pinfeed.user_id,
-                                                            database=follow.database, settings=follow.pinfeed.settings)
-    follow.pinfeed.settings["pinfeed"]["state_dir"] = follow.pinfeed.state_dir
+    first = put_another_beside(follow)
     follow.start().ready()
     follow.insert(5)
     first.expect_exit(3, 60)
@@ -170,6 +176,15 @@ def test_the_later_one_takes_over_and_the_earlier_one_ends(follow):
     second.expect_exit(3, 60)
     follow.replay()
     follow.assert_exact()
+
+
+def test_an_idle_one_learns_that_another_took_over(follow):
+    follow.make("INSERT INTO t VALUES (1, 'a')").start().wait_for_rows(1)
+    first = put_another_beside(follow)
+    follow.start().ready()
+    first.expect_exit(3, 90)            # no row has come meanwhile
+    assert "another pinfeed took over" in first.log
+    assert follow.pinfeed.exit_code is None and follow.pinfeed.stop() == 0
 
 
 # ---- what it refuses ------------------------------------------------------------------------------------------------

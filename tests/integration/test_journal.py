@@ -1,10 +1,12 @@
 """What the journal of a service that runs for years is not filled with."""
 
 import re
+import signal
+import time
 
 import pytest
 
-from rig import Kafka, sent
+from rig import Kafka, sent, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +49,18 @@ def test_what_is_interrupted_again_and_again_is_said_once_and_the_status_tells_t
     assert "(+0, " not in pinfeed.log
     assert pinfeed.stop() == 0
     sent.posts(sent.records(kafka, pinfeed))
+
+
+def test_a_follow_says_nothing_of_intervals_without_news(follow, notify):
+    follow.make("INSERT INTO t VALUES (1, 'a')", follow={"interval": 0.7})
+    follow.pinfeed.env.update(notify.environment())
+    follow.see_transactions().start().wait_for_rows(1)
+    wait_until(lambda: not follow.gaps() or follow.insert() or time.sleep(0.3), 30, "nothing is missing")
+    rows = follow.execute("SELECT COUNT(*) FROM t")[0][0]
+    follow.pinfeed.wait_for(rf"{rows} rows \(\+\d+, [\d.]+/s\), lag [\d.]+ s$", 20)
+    told, statuses = follow.pinfeed.log, set()
+    wait_until(lambda: statuses.add(notify.status()) or len(statuses) > 4, 60, "some intervals pass, as the status shows")
+    assert follow.pinfeed.log == told
+    follow.pinfeed.send_signal(signal.SIGUSR1)
+    follow.pinfeed.wait_for(rf"{rows} rows \(\+0, 0.0/s\)", 10)
+    assert follow.pinfeed.stop() == 0
