@@ -18,7 +18,7 @@ signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 # Files whose tests share what is made once for them: a server, what `make` builds.
-TOGETHER = ("test_install.py", "test_refresh.py", "test_mysql.py", "test_replay_old_broker.py")
+TOGETHER = ("test_install.py", "test_layers.py", "test_refresh.py", "test_mysql.py", "test_replay_old_broker.py")
 
 
 class _Scheduling(LoadScopeScheduling):
