@@ -1,6 +1,7 @@
 """A private single-node Kafka broker with a plain listener and one that checks AWS signatures."""
 
 import collections
+import functools
 import hashlib
 import os
 import shutil
@@ -26,6 +27,12 @@ _JAVA_OPTIONS = ["-Xmx640m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLev
                  "-Djava.awt.headless=true"]
 
 
+def _archive(directory):
+    """What the JVM makes of the classes that a broker loads when it starts: kept, a third of a start is saved."""
+    with Kafka(record=directory / "classes.jsa") as kafka:
+        kafka.stop()
+
+
 def _compile(directory):
     jars = paths.DEPS / f"kafka-{VERSION}"
     if not jars.is_dir():
@@ -36,10 +43,16 @@ def _compile(directory):
     run(["jar", "-c", "-f", directory / "rig.jar", "-C", classes, "."], "packing the token check")
 
 
+@functools.cache
+def _version():
+    """Names this Kafka with our classes."""
+    sources = b"".join(source.read_bytes() for source in sorted(_JAVA_SOURCES.glob("*.java")))
+    return f"{VERSION}-{hashlib.sha256(sources).hexdigest()[:12]}"
+
+
 def _class_path():
     """Our classes, compiled when they have changed, and the broker's."""
-    sources = b"".join(source.read_bytes() for source in sorted(_JAVA_SOURCES.glob("*.java")))
-    ours = paths.made_once(f"token-check-{VERSION}-{hashlib.sha256(sources).hexdigest()[:12]}", _compile) / "rig.jar"
+    ours = paths.made_once(f"token-check-{_version()}", _compile) / "rig.jar"
     jars = sorted((paths.DEPS / f"kafka-{VERSION}").glob("*.jar"))
     return ":".join(str(p) for p in [ours, *jars])
 
@@ -51,8 +64,8 @@ class Kafka(Server):
     name = "Kafka"
     ANONYMOUS = "User:ANONYMOUS"        # who comes in through the plain listener; may do everything
 
-    def __init__(self, session_ms=0, options=None):
-        """session_ms: sessions of the IAM listener end that early (0: with their token)."""
+    def __init__(self, session_ms=0, options=None, record=None):
+        """session_ms: sessions of the IAM listener end that early (0: with their token). record: a file for _archive()."""
         super().__init__()
         self.directory = paths.private_directory("kafka")
         self.log = self.directory / "log"
@@ -61,6 +74,7 @@ class Kafka(Server):
         self.iam_bootstrap = f"127.0.0.1:{self.iam_port}"
         self.session_ms = session_ms
         self.options = options or {}
+        self._record = record
         self._certificates = make_certificates(self.directory)
         self.ca_file = self._certificates.ca
         self._secrets = {}
@@ -98,7 +112,8 @@ class Kafka(Server):
             "num.io.threads": 4,
             "background.threads": 2,
             "broker.session.timeout.ms": 2000,          # a killed broker may register again after that
-            "broker.heartbeat.interval.ms": 250,
+            "broker.heartbeat.interval.ms": 500,
+            "metadata.max.idle.interval.ms": 0,         # a broker that idles writes nothing
             "authorizer.class.name": "pinfeed.rig.MskAuthorizer",
             "super.users": self.ANONYMOUS,
             "allow.everyone.if.no.acl.found": "true",
@@ -121,11 +136,17 @@ class Kafka(Server):
         properties = self._write_properties(self.directory)
         since = self.log.stat().st_size if self.log.exists() else 0
         self.process = Process(
-            ["java", *_JAVA_OPTIONS, f"-Dpinfeed.rig={self.directory}",
+            ["java", *_JAVA_OPTIONS, self._sharing(), f"-Dpinfeed.rig={self.directory}",
              *_logging(), "-cp", _class_path(), "kafka.Kafka", properties],
             self.log, cwd=self.directory, env=_clean_environment())
         self.process.wait_for(r"Kafka Server started", 90, since)
         self._admin = None              # an old handle may take its time to find the new process
+
+    def _sharing(self):
+        if self._record:
+            return f"-XX:ArchiveClassesAtExit={self._record}"
+        # A JVM that finds it made for another one, or for other files, does without.
+        return f"-XX:SharedArchiveFile={paths.made_once(f'classes-{_version()}', _archive)}/classes.jsa"
 
     def _format(self, directory):
         """An empty data directory as kafka-storage.sh makes it; the same for every broker."""
