@@ -15,6 +15,7 @@ _DECIMALS = {T.DECIMAL, T.NEWDECIMAL}
 _FLOATS = {T.FLOAT, T.DOUBLE}
 _TIMES = {T.DATE, T.NEWDATE, T.TIME, T.DATETIME, T.TIMESTAMP}
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 
 
 def rows_as_json(mariadb, database, select, key):
@@ -53,7 +54,7 @@ def encode_cell(field, cell):
 
 
 def encode_text(text):
-    return '"' + "".join(_SHORT.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in text) + '"'
+    return '"' + _ESCAPED.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text) + '"'
 
 
 def _without_leading_zeros(number):

@@ -100,8 +100,9 @@ class MariaDB(Server):
         over TCP as pinfeed does."""
         way = ({"unix_socket": str(self.socket)} if user == "root"
                else {"host": self.host, "port": self.port, "password": self.password})
+        # PyMySQL reads all certificates of the machine before it connects, even through a socket, unless it is told not to.
         return closing(pymysql.connect(user=user, database=database, charset="utf8mb4", connect_timeout=5,
-                                        autocommit=True, **way, **kwargs))
+                                        autocommit=True, ssl_disabled="ssl" not in kwargs, **way, **kwargs))
 
     def execute(self, *statements, database="pinterest_data"):
         """Runs statements as root; returns the last one's rows."""
