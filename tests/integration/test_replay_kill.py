@@ -12,14 +12,11 @@ from rig.steps import Steps
 
 pytestmark = pytest.mark.promise("A replay is exactly once")
 
-ROWS = 200_000
-
-
 class Backfill:
     """A replay of three streams that is killed again and again; slowed down so that it does not end before that."""
 
-    def __init__(self, mariadb, kafka, pinfeed, database, rows):
-        self.kafka, self.pinfeed, self.rows = kafka, pinfeed, rows
+    def __init__(self, mariadb, kafka, pinfeed, database, rows, commit_rows):
+        self.kafka, self.pinfeed, self.rows, self.commit_rows = kafka, pinfeed, rows, commit_rows
         load_posts(mariadb, database, -(-rows // 3))
         self.rows = sum(mariadb.execute(f"SELECT COUNT(*) FROM {table}", database=database)[0][0]
                         for table, _ in STREAMS.values())
@@ -39,7 +36,7 @@ class Backfill:
         pinfeed = self.pinfeed
         pinfeed.env = {k: str(v) for k, v in
                        {**self.environment, **self.steps.environment("commit:before:0:<60 commit:after:0:<30")}.items()}
-        pinfeed.start("--replay", f"--set=replay.rate={rate:.0f}", "--set=replay.commit_rows=300")
+        pinfeed.start("--replay", f"--set=replay.rate={rate:.0f}", f"--set=replay.commit_rows={self.commit_rows}")
         if self.random.random() < 0.75:
             wait_until(lambda: self.steps.calls("produce") > 0, 60, "rows flow", 0.01)
         time.sleep(self.random.uniform(0, 0.7))         # a random moment is what this is about
@@ -56,8 +53,8 @@ class Backfill:
         return self.pinfeed.run("--replay", deadline_s=120).expect_exit(0)
 
 
-def kill_again_and_again(mariadb, kafka, pinfeed, database, rows, kills):
-    backfill = Backfill(mariadb, kafka, pinfeed, database, rows)
+def kill_again_and_again(mariadb, kafka, pinfeed, database, rows, commit_rows, kills):
+    backfill = Backfill(mariadb, kafka, pinfeed, database, rows, commit_rows)
     for i in range(kills):
         backfill.run_and_kill(kills - i)
     left = backfill.rows - backfill.committed()             # at most: a commit may still be under way
@@ -73,7 +70,7 @@ def kill_again_and_again(mariadb, kafka, pinfeed, database, rows, kills):
 def test_replay_after_40_kills_has_no_gap_and_no_repeat(mariadb, kafka, pinfeeds, database):
     pinfeed = pinfeeds(mariadb, kafka, database=database)
     create_topics(kafka, pinfeed)
-    hits = kill_again_and_again(mariadb, kafka, pinfeed, database, ROWS, kills=40)
+    hits = kill_again_and_again(mariadb, kafka, pinfeed, database, rows=60_000, commit_rows=90, kills=40)
     assert hits["kills"] >= 40
     assert hits["open"] >= 10
     assert hits["sent"] >= 5
@@ -83,5 +80,5 @@ def test_replay_after_40_kills_has_no_gap_and_no_repeat(mariadb, kafka, pinfeeds
 def test_replay_after_500_kills_has_no_gap_and_no_repeat(mariadb, kafka, pinfeeds, database):
     pinfeed = pinfeeds(mariadb, kafka, database=database)
     create_topics(kafka, pinfeed)
-    hits = kill_again_and_again(mariadb, kafka, pinfeed, database, 5 * ROWS, kills=500)
+    hits = kill_again_and_again(mariadb, kafka, pinfeed, database, rows=1_000_000, commit_rows=300, kills=500)
     assert hits["kills"] >= 500 and hits["open"] >= 125 and hits["sent"] >= 60
