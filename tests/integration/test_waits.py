@@ -46,7 +46,7 @@ def test_what_waiting_cant_mend_ends_at_once_and_says_what_to_do(mariadb, kafka,
     sent.create_topics(kafka, pinfeed)
     for section, values in settings.items():
         pinfeed.settings[section].update({k: v.format(iam=kafka.iam_bootstrap, ca=kafka.ca_file) for k, v in values.items()})
-    pinfeed.run(*job.split(), deadline_s=PATIENCE_S - 1).expect_exit(code)
+    pinfeed.run_sooner_than(PATIENCE_S, *job.split()).expect_exit(code)
     error = pinfeed.log[pinfeed.log.rindex("error: "):]
     assert re.search(".*".join(said), error), pinfeed.log
     assert unsaid not in pinfeed.log

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 
+from . import paths
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,15 +35,22 @@ def free_port():
     raise RigError("no free port found")
 
 
+def is_over(since, deadline_s):
+    """Whether a deadline, begun at `since` (time.monotonic()), is over. It comes later on a machine that has more to do than
+    our own tests, and for an instrumented program: a deadline is only there so that a test ends."""
+    busy = os.getloadavg()[0] / (2 * os.cpu_count())
+    return time.monotonic() - since > deadline_s * max(1, busy) * (3 if paths.is_instrumented() else 1)
+
+
 def wait_until(condition, deadline_s, what, poll_s=0.02):
     """Returns condition()'s first true value; after deadline_s raises AssertionError with `what` (a string, or a
     function that makes one)."""
-    end = time.monotonic() + deadline_s
+    since = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        if is_over(since, deadline_s):
             raise AssertionError(f"after {deadline_s} s still not: {what() if callable(what) else what}")
         time.sleep(poll_s)
 
@@ -86,10 +95,14 @@ class Process:
 
     def wait(self, deadline_s):
         """The exit code."""
-        try:
-            return self.popen.wait(deadline_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.argv[0]} (pid {self.pid}) still runs after {deadline_s} s") from None
+        since, slice_s = time.monotonic(), deadline_s
+        while True:
+            try:
+                return self.popen.wait(slice_s)
+            except subprocess.TimeoutExpired:
+                if is_over(since, deadline_s):
+                    raise AssertionError(f"{self.argv[0]} (pid {self.pid}) still runs after {deadline_s} s") from None
+                slice_s = 1
 
     def end(self, number=signal.SIGTERM, deadline_s=20):
         """Asks it to end, and kills it if it doesn't. Returns the exit code; harmless when it has ended."""

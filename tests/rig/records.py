@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from .process import RigError
+from .process import RigError, is_over
 
 
 class Record(NamedTuple):
@@ -28,13 +28,13 @@ def produce(bootstrap, topic, values, key=None):
 def end_offset(bootstrap, topic, partition):
     """Waits for a broker that has just started to lead its partitions again."""
     consumer = _consumer(bootstrap)
-    end = time.monotonic() + 20
+    since = time.monotonic()
     try:
         while True:
             try:
                 return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
             except KafkaException as e:
-                if time.monotonic() > end or not e.args[0].retriable() and \
+                if is_over(since, 20) or not e.args[0].retriable() and \
                         e.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
                     raise
                 time.sleep(0.1)
@@ -47,7 +47,7 @@ def read_to_end(bootstrap, topic, partitions, isolation, start, deadline_s):
     consumer = _consumer(bootstrap, {"enable.partition.eof": True, "isolation.level": isolation})
     try:
         consumer.assign([TopicPartition(topic, p, start.get(p, 0)) for p in range(partitions)])
-        return _consume_to_end(consumer, set(range(partitions)), time.monotonic() + deadline_s, topic)
+        return _consume_to_end(consumer, set(range(partitions)), deadline_s, topic)
     finally:
         consumer.close()
 
@@ -59,10 +59,10 @@ def _consumer(bootstrap, more=()):
                      "log_level": 0, **dict(more)})
 
 
-def _consume_to_end(consumer, open_partitions, end, topic):
-    records = []
+def _consume_to_end(consumer, open_partitions, deadline_s, topic):
+    since, records = time.monotonic(), []
     while open_partitions:
-        if time.monotonic() > end:
+        if is_over(since, deadline_s):
             raise AssertionError(f"could not read {topic} to its end; read {len(records)} records")
         for message in consumer.consume(5000, 0.2):
             error = message.error()
