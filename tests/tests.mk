@@ -89,20 +89,15 @@ check-promises:                             ## Tests: each of README's promises 
 
 # ---- what CI runs too ----
 
+# First what takes longest; what mostly waits beside it. AddressSanitizer's unit and db tests are in `check`.
 .PHONY: check-ci
-check-ci: deps                              ## CI: all of this group, side by side
-	+@$(SELF) -j$(CORES) programs manual
-	+@$(SIDE_BY_SIDE) -j 2 '$(SELF) check-service' '$(SELF) check-brokers'
-
-# Each was green by itself; all of them at once were not timed yet on a machine that does nothing else.
-.PHONY: check-more
-check-more: deps                            ## By hand: all tests under sanitizers, the long ones, the newest platform
+check-ci: deps                              ## CI: all of this group, side by side, after `make check`
 	+@$(SELF) -j$(CORES) programs manual asan-programs tsan-programs
-	+@$(SIDE_BY_SIDE) -j 2 '$(TSAN) integration' '$(SELF) check-newest' '$(ASAN) integration' '$(SELF) check-long' \
-	  '$(TSAN) db-tests' '$(TSAN) unit'
+	+@$(SIDE_BY_SIDE) -j 2 '$(TSAN) integration' '$(SELF) check-service' '$(SELF) check-long' '$(ASAN) integration' \
+	  '$(SELF) check-newest' '$(SELF) check-brokers' '$(TSAN) db-tests' '$(TSAN) unit'
 
 .PHONY: check-long
-check-long: $(BUILD)/pinfeed $(SIGN) manual deps   ## By hand: longer outages, longer runs
+check-long: $(BUILD)/pinfeed $(SIGN) manual deps   ## CI: longer outages, longer runs
 	$(Q)$(INTEGRATION) -m long $(PYTEST_ARGS)
 	$(Q)$(SERVICE) -m long $(PYTEST_ARGS) || [ $$? = 5 ]     # 5: -k names none of these
 

@@ -5,8 +5,8 @@ NEWEST := $(BUILD)/newest
 NEWEST_TESTS := tests/newest $(addprefix tests/integration/test_,emulate.py credentials.py tokens.py replay.py)
 
 .PHONY: check-newest
-check-newest: programs deps                 ## By hand: build and test with the newest libraries and Oracle's MySQL (needs root)
-	+@scripts/newest-root; case $$? in 0) $(SELF) newest-tests ;; 77) ;; *) exit 1 ;; esac
+check-newest: programs deps                 ## CI: build and test with the newest libraries and Oracle's MySQL (needs root)
+	+@scripts/newest-root; case $$? in 0) $(SELF) newest-tests ;; 77) test -z "$(CI)" ;; *) exit 1 ;; esac
 
 # Programs that were built there, for tests that run here.
 NEWEST_PROGRAMS := $(addprefix $(NEWEST)/outside/,pinfeed tools/sign)
