@@ -39,8 +39,9 @@ def pytest_runtest_setup(item):
 
 
 # Files with tests that take long, longest ones first.
-LONG = ("test_mysql", "test_replay_kill", "test_refresh", "test_replay_faults", "test_replay_steps", "test_demo",
-        "test_emulate_faults", "test_replay_late", "test_replay_cursor", "test_emulate_large", "test_credentials", "test_replay.py")
+LONG = ("test_mysql", "test_replay_kill", "test_refresh", "test_replay_faults", "test_follow", "test_journal", "test_replay_steps",
+        "test_verify", "test_demo", "test_emulate_faults", "test_replay_late", "test_rig.py", "test_replay_cursor",
+        "test_emulate_large", "test_credentials", "test_status", "test_replay.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -388,7 +388,7 @@ def test_a_stop_ends_it_also_when_the_server_hangs(numbers, mariadb, hangs):
 
 
 def test_memory_does_not_grow_with_table_or_topic(table):
-    table.make("k INT PRIMARY KEY, v TEXT", "INSERT INTO t SELECT seq, REPEAT('x', 1000) FROM seq_1_to_5000")
+    table.make("k INT PRIMARY KEY, v TEXT", "INSERT INTO t SELECT seq, REPEAT('x', 4000) FROM seq_1_to_1250")
 
     def peak_mb(code, *options):
         table.replay()
@@ -403,7 +403,7 @@ def test_memory_does_not_grow_with_table_or_topic(table):
         table.pinfeed.expect_exit(code)
         return peak
     small = peak_mb(0)
-    table.execute("INSERT INTO t SELECT 5000 + seq, REPEAT('x', 1000) FROM seq_1_to_150000")
+    table.execute("INSERT INTO t SELECT 1250 + seq, REPEAT('x', 4000) FROM seq_1_to_37500")
     assert peak_mb(0) < min(small, 30) + 64
-    table.execute("UPDATE t SET v = REPEAT('y', 1000)")
+    table.execute("UPDATE t SET v = REPEAT('y', 4000)")
     assert peak_mb(1) < min(small, 30) + 64
