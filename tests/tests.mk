@@ -1,8 +1,9 @@
 # The tests; tests/README.md tells which is where. Variables: PYTEST_ARGS (handed to pytest), TEST_JOBS (how many tests
-# with servers run at once, each with servers of its own: they mostly wait).
+# with servers run at once, each with servers of its own of a gigabyte at most: they wait for two thirds of their time).
 
-TEST_JOBS ?= 4
 CORES := $(shell nproc)
+TEST_JOBS ?= $(shell awk -v cores=$(CORES) '$$1 == "MemTotal:" { n = int($$2 / 2e6); if (n > 3 * cores) n = 3 * cores; \
+  print n < 2 ? 2 : n }' /proc/meminfo)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 DB_TESTS := $(patsubst tests/db/%.c,$(BUILD)/db/%,$(sort $(wildcard tests/db/test_*.c)))
