@@ -60,6 +60,11 @@ def result(pinfeed):
     return json.loads(lines[0])
 
 
+def starts_over(pinfeed):
+    """Whether it did once it had begun; before that a broker on a busy machine may not answer."""
+    return "starts over" in pinfeed.log.partition(": begins at ")[2]
+
+
 def cursor(kafka, group, topic, stable=True):
     """The committed cursor as an object, or None."""
     found = kafka.group_offsets(group, stable).get((topic, 0))
