@@ -37,16 +37,6 @@ def delivered(pinfeed):
     return [(int(d), int(s)) for d, s in re.findall(r": (\d+) of (\d+) delivered", pinfeed.log)]
 
 
-LATE = re.compile(r"warning: Kafka can't be reached: .*|Kafka can be reached again after \d+ s")
-
-
-def lines(pinfeed):
-    """What it said, but not that a broker on a busy machine was late before it could begin."""
-    said = [line.removeprefix("pinfeed: ") for line in pinfeed.log.splitlines()]
-    begin = next((i for i, line in enumerate(said) if line.startswith("sends ")), 0)
-    return [line for i, line in enumerate(said) if i >= begin or not LATE.fullmatch(line)]
-
-
 # ---- signals -------------------------------------------------------------------------------------------------------
 
 @pytest.mark.promise("The three topics hold the same posts")
@@ -59,7 +49,7 @@ def test_a_signal_in_mid_flight_finishes_the_post_at_hand(emulate, kafka, sample
     keys = sent.posts(sent.records(kafka, pinfeed))
     assert delivered(pinfeed) == [(len(keys), len(keys))] * 3
     assert in_flight(pinfeed) == []
-    said = lines(pinfeed)
+    said = pinfeed.lines()
     assert said[0].startswith("sends ") and said[-1].startswith("stopped; "), pinfeed.log
     assert all(re.match(r"posts [\d,]+ \(\+", line) for line in said[1:-1]), pinfeed.log
     assert said[-2].startswith(f"posts {len(keys):,} "), pinfeed.log
@@ -242,7 +232,7 @@ def kafka_away(emulate, kafka, sample, identity, notify, how, seconds):
     keys = expect_nothing_lost(pinfeed, kafka)
     assert len(keys) > 50 * 9
     # Nothing but the token, the start, those two lines, the figures and the end.
-    assert len(lines(pinfeed)) == 6, pinfeed.log
+    assert len(pinfeed.lines()) == 6, pinfeed.log
 
 
 @pytest.mark.promise("Nothing is lost")
@@ -272,7 +262,7 @@ def test_sessions_that_the_broker_ends_are_no_news(mariadb, sample, pinfeeds):
             return now["successful-reauthentication-total"] + now["expired-connections-killed-count"] >= 3
         pinfeed.wait_until(ended, 60, "three sessions ended")
         expect_nothing_lost(pinfeed, kafka)
-    assert len(lines(pinfeed)) == 4, pinfeed.log
+    assert len(pinfeed.lines()) == 4, pinfeed.log
 
 
 @pytest.mark.promise("Nothing is lost")
@@ -333,7 +323,7 @@ def mysql_away(emulate, kafka, mariadb, sample, notify, how, seconds):
     pinfeed.wait_until(lambda: kafka.end_offset(pinfeed.topic("user")) > back + 100, 60, "posts again")
     wait_until(lambda: notify.status().startswith("Sends 50 posts a second"), 20, "the status is back")
     keys = expect_nothing_lost(pinfeed, kafka)
-    said = lines(pinfeed)
+    said = pinfeed.lines()
     if seconds >= 10:
         assert re.search(r"pinfeed: MySQL answers again after \d+ (s|min)", pinfeed.log)
         # A server that is busy with its start may answer late: then two lines more say so.
@@ -395,7 +385,7 @@ def test_a_connection_that_is_killed_is_made_anew_without_a_word(emulate, kafka,
         wait_until(mariadb.kill_connections, 5, "a connection is killed")
     wait_for_records(pinfeed, kafka, kafka.end_offset(pinfeed.topic("user")) + 50)
     expect_nothing_lost(pinfeed, kafka)
-    assert len(lines(pinfeed)) == 3, pinfeed.log
+    assert len(pinfeed.lines()) == 3, pinfeed.log
 
 
 @pytest.mark.promise("A stop takes 12 s at most")
@@ -466,7 +456,7 @@ def test_a_daemon_waits_for_who_is_not_there_or_silent(nowhere):
             wait_until(lambda n=notify: n.status().startswith("Waiting: "), 20, "the status says it")
         for *_, pinfeed in waiting:
             assert pinfeed.stop() == 0
-            assert len(lines(pinfeed)) == 1, pinfeed.log
+            assert len(pinfeed.lines()) == 1, pinfeed.log
     hole.close()
 
 

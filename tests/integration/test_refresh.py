@@ -57,7 +57,7 @@ def daemon(pinfeeds, mariadb, broker, instance, sample):
 
 
 def alarms(pinfeed):
-    return [line for line in pinfeed.log.splitlines() if re.search(r"warning|error|fail(?!ed\b)|refus", line, re.IGNORECASE)
+    return [line for line in pinfeed.lines() if re.search(r"warning|error|fail(?!ed\b)|refus", line, re.IGNORECASE)
             and "0 failed" not in line]
 
 

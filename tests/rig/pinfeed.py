@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -14,6 +15,9 @@ from .process import Process, RigError, wait_until
 # What a sanitizer's or a coverage build needs; nothing else of our own environment reaches pinfeed.
 _PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS",
               "LD_LIBRARY_PATH")
+
+
+_LATE = re.compile(r"warning: Kafka can't be reached: .*|Kafka can be reached again after \d+ s")
 
 
 def new_user_id():
@@ -150,6 +154,12 @@ class Pinfeed:
     def log(self):
         """What it said on stderr in this run."""
         return self.process.output()
+
+    def lines(self):
+        """Those of the log, but not that a broker on a busy machine was late before a daemon could begin."""
+        said = [line.removeprefix("pinfeed: ") for line in self.log.splitlines()]
+        begin = next((i for i, line in enumerate(said) if line.startswith("sends ")), 0)
+        return [line for i, line in enumerate(said) if i >= begin or not _LATE.fullmatch(line)]
 
     @property
     def stdout(self):
