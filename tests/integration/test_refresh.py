@@ -72,7 +72,9 @@ def feed_for(pinfeed, broker, instance, seconds):
     began = time.time()
     # Sessions end every SESSION_S and each time the broker is shown a token.
     pinfeed.wait_until(lambda: time.time() - began >= seconds and len(broker.tokens(since).accepted) >= seconds // SESSION_S - 1,
-                       seconds + 60, "sessions end", 0.2)
+                       seconds + 60, "sessions end")
+    # 200 a second are due; sessions that end hardly slow it.
+    pinfeed.wait_until(lambda: broker.end_offset(pinfeed.topic("pin")) > 200 * seconds * 0.7, seconds, "posts arrive")
     tokens = broker.tokens(since)
     assert not tokens.rejected
     used = {t.access_key for t in tokens.accepted}
@@ -80,10 +82,8 @@ def feed_for(pinfeed, broker, instance, seconds):
     refreshes = seconds // (2 * ROTATION_S)
     assert used <= {i.access_key for i in instance.credentials.identities} and len(used) > refreshes
     assert all(t.end_ms > t.at_ms for t in tokens.accepted)
-    posts = stop_and_count(pinfeed, broker)
+    stop_and_count(pinfeed, broker)
     assert not alarms(pinfeed), alarms(pinfeed)
-    # Rates are an average of 200 a second; sessions that end hardly slow it.
-    assert posts > 200 * seconds * 0.7
     # One word on tokens: that there are others is no news.
     assert len(re.findall(r"token: .*signed", pinfeed.log)) == 1, pinfeed.log
     assert len(instance.asked("GET", "/latest/meta-data/iam/security-credentials/pinfeed-role")) > refreshes

@@ -11,6 +11,8 @@ from rig.replay import STREAMS, assert_exact, create_topics, cursor, load_posts,
 from rig.steps import Steps
 
 pytestmark = pytest.mark.promise("A replay is exactly once")
+IN_A_COMMIT = ("offsets sent", "committing")
+
 
 class Backfill:
     """A replay of three streams that is killed again and again; slowed down so that it does not end before that."""
@@ -30,22 +32,25 @@ class Backfill:
         return sum(c["main"]["rows"] for c in found if c and "main" in c)
 
     def run_and_kill(self, kills_left):
-        """One life. A random death: at its very beginning, or, of three in four, while rows flow."""
+        """One life. A random death: at its very beginning, or, of three in four, while rows flow; of one in four in a commit."""
         left = self.rows - self.committed()
         rate = max(100, left / (kills_left + 1))
         pinfeed = self.pinfeed
         pinfeed.env = {k: str(v) for k, v in
                        {**self.environment, **self.steps.environment("commit:before:0:<60 commit:after:0:<30")}.items()}
         pinfeed.start("--replay", f"--set=replay.rate={rate:.0f}", f"--set=replay.commit_rows={self.commit_rows}")
-        if self.random.random() < 0.75:
+        moment = self.random.random()
+        if moment < 0.75:
             wait_until(lambda: self.steps.calls("produce") > 0, 60, "rows flow", 0.01)
         time.sleep(self.random.uniform(0, 0.7))         # a random moment is what this is about
+        if moment < 0.25:
+            wait_until(lambda: any(slot.phase in IN_A_COMMIT for slot in self.steps.read()), 60, "a commit", 0.002)
         pinfeed.kill()
         assert pinfeed.exit_code == -9, pinfeed.log
         phases = [slot.phase for slot in self.steps.read()]
         self.hits["kills"] += 1
         self.hits["open"] += any(phase != "idle" for phase in phases)
-        self.hits["sent"] += any(phase in ("offsets sent", "committing") for phase in phases)
+        self.hits["sent"] += any(phase in IN_A_COMMIT for phase in phases)
         self.hits["rows flowed"] += self.steps.calls("produce") > 0
 
     def finish(self):

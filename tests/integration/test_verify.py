@@ -356,10 +356,11 @@ def test_progress_is_drawn_for_each_topic(numbers):
     process = subprocess.Popen([paths.binary(), f"--config={numbers.pinfeed.write_config()}", "--verify", "--streams=t"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=its,
                                env={**numbers.pinfeed.env, "TERM": "xterm"})
-    assert process.wait(60) == 0
+    code = process.wait(60)
     os.close(its)
-    assert re.search(r"t +\d+ rows, 1000 records \(\d+ % of the topic\)", os.read(ours, 65536).decode())
+    said = os.read(ours, 65536).decode()
     os.close(ours)
+    assert code == 0 and re.search(r"t +\d+ rows, 1000 records \(\d+ % of the topic\)", said), said
 
 
 def test_a_topic_that_may_not_be_read_is_refused_with_the_right_that_is_missing(mariadb, kafka, pinfeeds, database, identity):
@@ -387,6 +388,7 @@ def test_a_stop_ends_it_also_when_the_server_hangs(numbers, mariadb, hangs):
     assert code == 130 and numbers.pinfeed.stdout == ""
 
 
+@pytest.mark.memory
 def test_memory_does_not_grow_with_table_or_topic(table):
     table.make("k INT PRIMARY KEY, v TEXT", "INSERT INTO t SELECT seq, REPEAT('x', 4000) FROM seq_1_to_1250")
 
