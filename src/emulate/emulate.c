@@ -52,13 +52,27 @@ static int open_topic(struct emulate *m, struct stream *st, struct error *e) {
         return 0;
 }
 
+int emulate_insist_on_file(struct emulate *m, int (*step)(struct emulate *m, struct error *e), struct error *e) {
+        struct patience patience = { .connection = &m->connection, .whom = "The state directory can be written" };
+
+        while (step(m, e) < 0)
+                if (patience_wait(&patience, e) < 0)
+                        return -1;
+        patience_over(&patience);
+        return 0;
+}
+
+static int open_ledger(struct emulate *m, struct error *e) {
+        return ledger_open(m->config->state_dir, m->config->user_id, &m->ledger, e);
+}
+
 static int start(struct emulate *m, struct error *e) {
         char tls[256];
         struct service *service = m->session.service;
         int r;
 
         session_does(&m->session, "Starting");
-        if (ledger_open(m->config->state_dir, m->config->user_id, &m->ledger, e) < 0)
+        if (emulate_insist_on_file(m, open_ledger, e) < 0)
                 return -1;
         m->underway = underway_new(m->ledger);
         r = connection_open_database(&m->connection, e);

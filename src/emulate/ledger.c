@@ -74,8 +74,9 @@ int ledger_parse(const char *bytes, size_t length, struct buffer **ret_keys, siz
 
 static int failed(const char *doing, const char *path, struct error *e) {
         int cause = errno;
+        bool waits = cause == ENOSPC || cause == EDQUOT || cause == EROFS;
 
-        error_set(e, error_class_of_file(cause), "%s %s: %s", doing, path, strerror(cause));
+        error_set(e, waits ? ERROR_UNREACHABLE : error_class_of_file(cause), "%s %s: %s", doing, path, strerror(cause));
         if (cause == EMFILE)
                 return error_hint(e, "Raise the limit on open files (LimitNOFILE= in the unit, ulimit -n).");
         return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory "

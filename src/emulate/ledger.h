@@ -13,7 +13,7 @@ struct ledger;
 
 /* Opens (and locks, against a second daemon) the file of one user id, and writes what it holds anew: a run that could
  * not say what it has sent must not send. ERROR_REFUSED when the directory may not be written, or the file is no such
- * file; ERROR_FAILED when another pinfeed has it, or the disk is full. */
+ * file; ERROR_FAILED when another pinfeed has it; as all that write, ERROR_UNREACHABLE while the disk is full or read-only. */
 int ledger_open(const char *directory, const char *user_id, struct ledger **ret, struct error *e);
 void ledger_close(struct ledger *f);
 

@@ -57,6 +57,8 @@ struct emulate {
 
 /* After something failed at the database: if it can't be reached, waits and opens a new connection. 0: try again. */
 int emulate_try_again(struct emulate *m, struct error *e);
+/* A step that writes the file, however long the disk is full or read-only. */
+int emulate_insist_on_file(struct emulate *m, int (*step)(struct emulate *m, struct error *e), struct error *e);
 
 /* ---- send.c ---- */
 

@@ -152,28 +152,35 @@ def small_state(machine):
     machine.run("umount", "/var/lib/pinfeed")
 
 
-def test_a_full_disk_ends_it_and_once_there_is_room_it_goes_on(pinfeed, small_state):
-    pinfeed.override("pinfeed", RestartSec="1s")
+ROOM_BACK = r"The state directory can be written again after \d"
+
+
+def test_a_full_disk_is_waited_for_and_once_there_is_room_it_goes_on(pinfeed, small_state):
     pinfeed.start()
     pinfeed.sends()
+    pid = pinfeed.pid
     small_state(True)
-    assert "No space left on device" in pinfeed.wait_for_message(message_ids.FAILED)["MESSAGE"]
+    pinfeed.waits("can't write /var/lib/pinfeed/.*No space left on device")
     small_state(False)
-    pinfeed.machine.wait_for("pinfeed", 20, ActiveState="active")
+    pinfeed.wait_for_message(message_ids.RESUMED)
     pinfeed.sends()
+    assert pinfeed.pid == pid
     pinfeed.ends_whole()
+    told(pinfeed, SENDS, "(for .* now: )?can't write /var/lib/pinfeed/.*; keeps trying", ROOM_BACK, STOPPED)
 
 
-def test_a_state_directory_that_is_read_only_is_said_and_nothing_is_sent(pinfeed, small_state):
+def test_a_state_directory_that_is_read_only_is_waited_for_and_nothing_is_sent(pinfeed, small_state):
     pinfeed.machine.run("mount", "-o", "remount,ro", "/var/lib/pinfeed")
-    assert pinfeed.machine.try_run("systemctl", "start", "pinfeed")[0] != 0
-    assert pinfeed.show()["ExecMainStatus"] == "78"
-    assert "/var/lib/pinfeed" in pinfeed.wait_for_message(message_ids.FAILED)["MESSAGE"]
+    pinfeed.machine.run("mount", "-o", "remount,bind,rw", "/var/lib/pinfeed")   # as after an error: the file system, not this place
+    pinfeed.start()
+    pinfeed.waits("can't write /var/lib/pinfeed/.*Read-only file system")
     assert not any(pinfeed.keys())
     pinfeed.machine.run("mount", "-o", "remount,rw", "/var/lib/pinfeed")
-    pinfeed.start()
+    pinfeed.wait_for_message(message_ids.RESUMED)
     pinfeed.sends()
     pinfeed.ends_whole()
+    waiting, back = pinfeed.story()[:2]
+    assert re.match("(for .* now: )?can't write /var/lib/pinfeed/.*; keeps trying", waiting) and re.match(ROOM_BACK, back)
 
 
 def test_out_of_descriptors_it_says_so_and_systemd_starts_it_again(pinfeed):
