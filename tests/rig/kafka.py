@@ -30,7 +30,7 @@ _JAVA_OPTIONS = ["-Xmx640m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLev
 def _archive(directory):
     """What the JVM makes of the classes that a broker loads when it starts: kept, a third of a start is saved."""
     with Kafka(record=directory / "classes.jsa") as kafka:
-        kafka.stop()
+        kafka.stop(300)         # it is written then
 
 
 def _compile(directory):
