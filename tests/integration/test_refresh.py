@@ -71,8 +71,9 @@ def feed_for(pinfeed, broker, instance, seconds):
     since = broker.token_count()
     began = time.time()
     # Sessions end every SESSION_S and each time the broker is shown a token.
-    pinfeed.wait_until(lambda: time.time() - began >= seconds and len(broker.tokens(since).accepted) >= seconds // SESSION_S - 1,
-                       seconds + 60, "sessions end")
+    enough = seconds // SESSION_S - 1
+    pinfeed.wait_until(lambda: time.time() - began >= seconds and len(broker.tokens(since).accepted) >= enough, seconds + 60,
+                       "sessions end")
     # 200 a second are due; sessions that end hardly slow it.
     pinfeed.wait_until(lambda: broker.end_offset(pinfeed.topic("pin")) > 200 * seconds * 0.7, seconds, "posts arrive")
     tokens = broker.tokens(since)
