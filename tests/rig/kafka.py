@@ -300,8 +300,8 @@ class Kafka(Server):
         return wait_until(lambda: _if_enough(self.read_all(topic, isolation), count), deadline_s,
                           lambda: f"{count} records in {topic}; it has {len(self.read_all(topic, isolation))}", 0.1)
 
-    def end_offset(self, topic, partition=0):
-        return end_offset(self.bootstrap, topic, partition)
+    def end_offset(self, topic, partition=0, isolation="read_uncommitted"):
+        return end_offset(self.bootstrap, topic, partition, isolation)
 
     # ---- groups ------------------------------------------------------------------------------------------------------
 

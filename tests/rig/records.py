@@ -25,9 +25,10 @@ def produce(bootstrap, topic, values, key=None):
         raise RigError(f"could not produce to {topic}")
 
 
-def end_offset(bootstrap, topic, partition):
-    """Waits for a broker that has just started to lead its partitions again."""
-    consumer = _consumer(bootstrap)
+def end_offset(bootstrap, topic, partition, isolation="read_uncommitted"):
+    """Waits for a broker that has just started to lead its partitions again. Under read_committed it is where the first
+    open transaction begins."""
+    consumer = _consumer(bootstrap, {"isolation.level": isolation})
     since = time.monotonic()
     try:
         while True:
