@@ -92,10 +92,22 @@ class Ways:
         self._expect(rows, self.rows)
         return taken._replace(value_bytes=value_bytes)
 
+    def verify(self):
+        with self._replayed() as pinfeed:
+            database, since = cpu_s(self.mariadb.process.pid), time.monotonic()
+            pinfeed.start("--verify", "--streams=pin", "--json")
+            taken = watch([pinfeed.process], since, 3600)
+            self._expect(json.loads(pinfeed.stdout)["totals"]["records"], self.rows)
+            return taken._replace(database_cpu_s=cpu_s(self.mariadb.process.pid) - database, rows=self.rows,
+                                  value_bytes=round(self.rows * self.row_bytes))
+
+    def consume(self):
+        """What reading the topic alone takes."""
+        with self._replayed() as pinfeed:
+            return self._take([["kcat", "-q", "-C", "-e", "-b", self.kafka.bootstrap, "-t", pinfeed.topic("pin")]], "/dev/null")
+
     def replay(self, streams, listener="plain"):
-        settings = {"replay": {"commit_rows": COMMIT_ROWS}, "pinfeed": {"stats_interval": 60}}
-        identity = self.identity if listener != "plain" else None
-        with Pinfeed(self.mariadb, self.kafka, identity, settings=settings) as pinfeed:
+        with self._pinfeed(listener) as pinfeed:
             create_topics(self.kafka, pinfeed, streams)
             database, since = cpu_s(self.mariadb.process.pid), time.monotonic()
             pinfeed.start("--replay", "--streams=" + ",".join(streams))
@@ -108,6 +120,19 @@ class Ways:
                                   value_bytes=totals["bytes"])
 
     # ---- how they run ------------------------------------------------------------------------------------------------
+
+    def _pinfeed(self, listener="plain"):
+        settings = {"replay": {"commit_rows": COMMIT_ROWS}, "pinfeed": {"stats_interval": 60}}
+        return Pinfeed(self.mariadb, self.kafka, self.identity if listener != "plain" else None, settings=settings)
+
+    @contextmanager
+    def _replayed(self):
+        """A pinfeed whose topic `pin` has every row."""
+        with self._pinfeed() as pinfeed:
+            create_topics(self.kafka, pinfeed, ["pin"])
+            pinfeed.run("--replay", "--streams=pin", deadline_s=3600).expect_exit(0)
+            yield pinfeed
+            self.kafka.delete_topic(pinfeed.topic("pin"))
 
     def _fetch(self, *after):
         return [self.programs / "fetch", self.mariadb.port, self.mariadb.user, self.mariadb.password_file,
@@ -132,13 +157,13 @@ class Ways:
         if got != expected:
             raise RigError(f"{got} rows instead of {expected}: figures of something else")
 
-    def _take(self, commands):
+    def _take(self, commands, output=None):
         database, since = cpu_s(self.mariadb.process.pid), time.monotonic()
-        taken = watch(self._start(commands), since, 3600)
+        taken = watch(self._start(commands, output or self.output), since, 3600)
         return taken._replace(database_cpu_s=cpu_s(self.mariadb.process.pid) - database, rows=self.rows,
                               value_bytes=round(self.rows * self.row_bytes))
 
-    def _start(self, commands):
+    def _start(self, commands, output):
         """Starts them, each with the output of the one before as its input. What the last one says goes to `output`."""
         started, source, env = [], subprocess.DEVNULL, {**os.environ, **self.identity.environment()}
         self.output.unlink(missing_ok=True)
@@ -146,7 +171,7 @@ class Ways:
             said = self.directory / f"said.{i}"
             said.unlink(missing_ok=True)
             reader, writer = os.pipe()
-            out = self.output if command is commands[-1] else f"/proc/self/fd/{writer}"
+            out = output if command is commands[-1] else f"/proc/self/fd/{writer}"
             started.append(Process(command, out, said, env, stdin=source))
             os.close(writer)
             if i > 0:
@@ -170,4 +195,6 @@ ALL = [
     Way("mysql --quick | kcat", "plain", Ways.client),
     Way("one HTTP request a record *", "", Ways.http),
     Way("fetch and encode alone", "", Ways.fetch),
+    Way("pinfeed --verify, one stream", "plain", Ways.verify),
+    Way("kcat -C >/dev/null, the same topic", "plain", Ways.consume),
 ]
