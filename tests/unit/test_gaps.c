@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "feed/gaps.h"
+#include "pinfeed/feed.h"
 
 enum { S = 1000000, SETTLE = 60 * S };
 
@@ -250,6 +251,41 @@ static void keys_are_integers_that_fit(void **state) {
         }
 }
 
+/* ---- what a cursor still has to send ---- */
+
+static void rows_beyond_a_follows_last_key_and_in_its_gaps_are_awaited(void **state) {
+        static const struct {
+                const char *last, *gaps;
+                bool goes_on;           /* a replay went on from there */
+                const char *key;
+                bool awaited;
+        } cases[] = {
+                { NULL, "", false, "5", true },
+                { "20", "", false, "20", false },
+                { "20", "", false, "21", true },
+                { "20", "", true, "21", false },
+                { "20", "7,3+2", false, "7", true },
+                { "20", "7,3+2", false, "8", false },
+                { "20", "7,3+2", false, "12", true },
+                { "20", "7,3+2", true, "12", true },
+                { "20", "7,3+2", false, "13", false },
+                { "20", "", false, "x", false },
+                { "20", "x", false, "21", false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                struct cursor_run run = { .has_last = cases[i].last, .has_to = cases[i].goes_on, .followed = true };
+
+                if (cases[i].last)
+                        buffer_append_string(&run.last, cases[i].last);
+                buffer_append_string(&run.gaps, cases[i].gaps);
+                assert_int_equal(feed_awaits(&run, &(struct key) { cases[i].key, strlen(cases[i].key) }), cases[i].awaited);
+                buffer_free(&run.last);
+                buffer_free(&run.gaps);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(keys_that_a_look_does_not_bring_are_missing),
@@ -264,6 +300,7 @@ int main(void) {
                 cmocka_unit_test(text_is_read_back_as_it_was_printed),
                 cmocka_unit_test(text_that_is_none_is_refused),
                 cmocka_unit_test(keys_are_integers_that_fit),
+                cmocka_unit_test(rows_beyond_a_follows_last_key_and_in_its_gaps_are_awaited),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
