@@ -1,6 +1,9 @@
 #include "pinfeed/base.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <threads.h>
 
 uint64_t clock_monotonic_us(void) {
         struct timespec t;
@@ -19,6 +22,21 @@ int64_t clock_wall_ms(void) {
 struct timespec clock_timespec(uint64_t monotonic_us) {
         return (struct timespec) { (time_t) (monotonic_us / 1000000), (long) (monotonic_us % 1000000) * 1000 };
 }
+
+/* In front of the C library's, which waits by the wall clock: were that set back, all of librdkafka's threads would wait
+ * for as long as it was set back by. In glibc the types of both are the same. */
+int cnd_timedwait(cnd_t *restrict c, mtx_t *restrict m, const struct timespec *restrict until) {
+        struct timespec wall, end;
+        int64_t left_us;
+        int error;
+
+        clock_gettime(CLOCK_REALTIME, &wall);
+        left_us = (until->tv_sec - wall.tv_sec) * 1000000ll + (until->tv_nsec - wall.tv_nsec + 999) / 1000;
+        end = clock_timespec(clock_monotonic_us() + (uint64_t) (left_us > 0 ? left_us : 0));
+        error = pthread_cond_clockwait((pthread_cond_t *) c, (pthread_mutex_t *) m, CLOCK_MONOTONIC, &end);
+        return error == 0 ? thrd_success : error == ETIMEDOUT ? thrd_timedout : thrd_error;
+}
+_Static_assert(sizeof(mtx_t) == sizeof(pthread_mutex_t) && sizeof(cnd_t) == sizeof(pthread_cond_t), "glibc");
 
 int clock_left_ms(uint64_t until_us, int most_ms) {
         uint64_t now_us = clock_monotonic_us(), left_ms = now_us < until_us ? (until_us - now_us + 999) / 1000 : 0;

@@ -11,6 +11,9 @@
 enum {
         /* How long acknowledgements may stay away before a line says so. */
         QUIET_MS = 10000,
+        /* How far the clock may be set before it matters for a token. */
+        CLOCK_SET_MS = 60000,
+        TOKEN_AGAIN_MS = 30000,
         /* What a record costs beside its key and value, at most (record batch v2 header and varints). */
         RECORD_OVERHEAD = 128,
 };
@@ -136,16 +139,21 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
                 p->settings.report(p->settings.report_arg, m->_private, m->err ? rd_kafka_err2str(m->err) : NULL);
 }
 
+static int64_t wall_ahead_ms(void) {
+        return clock_wall_ms() - (int64_t) (clock_monotonic_us() / 1000);
+}
+
 /* Runs on librdkafka's background thread, so that a busy worker never lets a token lapse. Must end in either
  * set_token or set_token_failure, or it is never called again. */
 static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
         struct producer *p = arg;
         struct error e = {};
         char *token = NULL, reason[512];
-        int64_t expires_ms;
+        int64_t expires_ms, left_ms;
         bool failed;
 
         (void) config;
+        atomic_store(&p->token_set_ms, wall_ahead_ms());
         failed = p->settings.token(p->settings.credentials, &token, &expires_ms, &e) < 0;
         if (!failed && rd_kafka_oauthbearer_set_token(rk, token, expires_ms, "pinfeed", NULL, 0, reason, sizeof reason)) {
                 error_set(&e, ERROR_FAILED, "librdkafka does not take the token: %s", reason);
@@ -154,6 +162,8 @@ static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
         if (token)
                 mem_wipe(token, strlen(token));
         free(token);
+        left_ms = failed ? TOKEN_AGAIN_MS : (expires_ms - clock_wall_ms()) * 9 / 10;
+        atomic_store(&p->token_due_us, clock_monotonic_us() + (uint64_t) (left_ms > 0 ? left_ms : 0) * 1000);
         pthread_mutex_lock(&p->lock);
         p->token_failed = failed;
         if (failed)
@@ -470,9 +480,19 @@ static void watch_quiet(struct producer *p) {
         }
 }
 
+/* librdkafka asks for tokens by the wall clock: when that was set, it may not ask again until it is as late as it was before.
+ * So we ask when it was set, and for a token that is due and was not asked for. */
+static void watch_token(struct producer *p) {
+        uint64_t due_us = atomic_load(&p->token_due_us);
+
+        if (due_us && (llabs(wall_ahead_ms() - atomic_load(&p->token_set_ms)) > CLOCK_SET_MS || clock_monotonic_us() > due_us))
+                on_token(p->rk, NULL, p);
+}
+
 int producer_poll(struct producer *p, int timeout_ms, struct error *e) {
         rd_kafka_poll(p->rk, timeout_ms);
         producer_left_ms(p);
+        watch_token(p);
         watch_quiet(p);
         if (!p->failed)
                 return 0;

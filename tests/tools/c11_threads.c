@@ -125,12 +125,6 @@ int cnd_wait(cnd_t *c, mtx_t *m) {
         return result(pthread_cond_wait((pthread_cond_t *) c, (pthread_mutex_t *) m));
 }
 
-int cnd_timedwait(cnd_t *c, mtx_t *m, const struct timespec *until) {
-        int error = pthread_cond_timedwait((pthread_cond_t *) c, (pthread_mutex_t *) m, until);
-
-        return error == ETIMEDOUT ? thrd_timedout : result(error);
-}
-
 void cnd_destroy(cnd_t *c) {
         pthread_cond_destroy((pthread_cond_t *) c);
 }

@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <threads.h>
+
 #include "pinfeed/base.h"
 
 static void random_seed_100_repeats_the_old_emulator(void **state) {
@@ -99,6 +101,32 @@ static void clock_formats_times_past_2038(void **state) {
         assert_string_equal(s, "2100-01-01T00:00:00Z");
 }
 
+static int wait_ms(int64_t ms) {
+        struct timespec until = clock_timespec((uint64_t) (clock_wall_ms() + ms) * 1000);
+        mtx_t lock;
+        cnd_t never;
+        int r;
+
+        mtx_init(&lock, mtx_plain);
+        cnd_init(&never);
+        mtx_lock(&lock);
+        r = cnd_timedwait(&never, &lock, &until);
+        mtx_unlock(&lock);
+        cnd_destroy(&never);
+        mtx_destroy(&lock);
+        return r;
+}
+
+/* That it does so when the clock is set is for a machine to show whose clock can be: tests/service/test_machine.py. */
+static void clock_waits_until_a_time_of_day_and_not_at_all_for_one_that_has_passed(void **state) {
+        uint64_t since_us = clock_monotonic_us();
+
+        (void) state;
+        assert_int_equal(wait_ms(-3600000), thrd_timedout);
+        assert_int_equal(wait_ms(30), thrd_timedout);
+        assert_true(clock_monotonic_us() - since_us >= 28000);
+}
+
 static void buffer_grows_and_keeps_its_bytes(void **state) {
         struct buffer b = {};
 
@@ -122,6 +150,7 @@ int main(void) {
                 cmocka_unit_test(tally_latency_buckets_are_in_order),
                 cmocka_unit_test(error_keeps_class_words_and_exit_code),
                 cmocka_unit_test(clock_formats_times_past_2038),
+                cmocka_unit_test(clock_waits_until_a_time_of_day_and_not_at_all_for_one_that_has_passed),
                 cmocka_unit_test(buffer_grows_and_keeps_its_bytes),
         };
 
