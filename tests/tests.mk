@@ -106,7 +106,11 @@ check-long: $(BUILD)/pinfeed $(SIGN) manual deps   ## CI: longer outages, longer
 
 .PHONY: check-service
 check-service: $(BUILD)/pinfeed manual deps ## CI: boot systemd in a container and try the units there (needs root)
-	$(Q)$(SERVICE) -m 'not long and not soak' $(PYTEST_ARGS)
+	$(Q)$(SERVICE) -m 'not long and not soak and not machine' $(PYTEST_ARGS)
+
+.PHONY: check-machine
+check-machine: $(BUILD)/pinfeed manual deps ## By hand: boot a virtual machine, set its clock, suspend it, cut its power (needs root)
+	$(Q)$(SERVICE)/test_machine.py $(PYTEST_ARGS)
 
 .PHONY: check-sanitized
 check-sanitized:                            ## By hand: unit and integration tests with AddressSanitizer and ThreadSanitizer

@@ -28,10 +28,7 @@ def machine(request):
     if reason:
         pytest.skip(reason)
     with Machine(request.getfixturevalue("installed")) as booted:
-        # What the README tells to do after `make install`.
-        booted.run("systemd-sysusers")
-        booted.run("journalctl", "--update-catalog")
-        booted.run("systemctl", "daemon-reload")
+        booted.after_install()
         yield booted
 
 

@@ -105,7 +105,7 @@ class Installation:
                 and (kind is None or entry.get("MESSAGE_ID") == kind)]
 
     def wait_for_message(self, kind, deadline_s=20):
-        return wait_until(lambda: self.messages(kind), deadline_s,
+        return wait_until(lambda: self.messages(kind), deadline_s * self.machine.slower,
                           lambda: f"message {kind}:\n" + "\n".join(str(e.get("MESSAGE")) for e in self.journal()))[-1]
 
     def story(self):
@@ -116,12 +116,12 @@ class Installation:
     def sends(self, more=10, deadline_s=40):
         """Waits until so many more posts are in every topic."""
         before = [self.kafka.end_offset(topic) for topic in self.topics]
-        wait_until(lambda: all(self.kafka.end_offset(t) >= b + more for t, b in zip(self.topics, before)), deadline_s,
+        wait_until(lambda: all(self.kafka.end_offset(t) >= b + more for t, b in zip(self.topics, before)), deadline_s * self.machine.slower,
                    lambda: "more posts:\n" + self.machine.status("pinfeed"))
 
     def waits(self, pattern, deadline_s=40):
         """Waits until `systemctl status` says that something is waited for."""
-        return wait_until(lambda: re.search(f"Waiting: .*{pattern}.*since", self.show()["StatusText"]), deadline_s,
+        return wait_until(lambda: re.search(f"Waiting: .*{pattern}.*since", self.show()["StatusText"]), deadline_s * self.machine.slower,
                           lambda: f"Waiting: {pattern}:\n" + self.machine.status("pinfeed"))
 
     def ends_whole(self):

@@ -19,8 +19,8 @@ from rig.process import die_with_parent, reset_signals, wait_until
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 
-# $1: an empty directory; $2: files to lay over those of $3. The network is the holder's: a reboot makes no other.
-_BOOT = r"""
+# $1: an empty directory; $2: files to lay over those of $3. The machine's root is $1/root then.
+LAY = r"""
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -28,6 +28,9 @@ mount -t overlay overlay -o "lowerdir=$3,upperdir=$1/upper,workdir=$1/work" "$1/
 cp -a "$2"/* "$1/root/"
 mkdir -p "$1/root/var/log/journal"
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n' >"$1/root/etc/systemd/system/machine.target"
+"""
+# The network is the holder's: a reboot makes no other.
+_BOOT = LAY + r"""
 ip link set lo up
 while :; do
         code=0
@@ -58,6 +61,7 @@ def _children(pid):
 class Machine:
     """`files`: a directory whose contents are laid over the root before the boot (what `make install` made).
     `root`: this machine's, or that of another system."""
+    slower = 1                          # than others: deadlines are that much longer
 
     def __init__(self, files, root="/"):
         self.files, self.root = files, root
@@ -95,6 +99,12 @@ class Machine:
         shutil.rmtree(self._directory)
         self._remove_cgroups()
         self._lock.close()
+
+    def after_install(self):
+        """What the README tells to do after `make install`."""
+        self.run("systemd-sysusers")
+        self.run("journalctl", "--update-catalog")
+        self.run("systemctl", "daemon-reload")
 
     def reboot(self):
         """As `systemctl reboot` does it; returns when it has booted."""
@@ -216,7 +226,7 @@ class Machine:
         def look():
             shown = self.show(unit)
             return shown if all(shown.get(k) == str(v) for k, v in properties.items()) else None
-        return wait_until(look, deadline_s, lambda: f"{unit} {properties}:\n" + self.status(unit))
+        return wait_until(look, deadline_s * self.slower, lambda: f"{unit} {properties}:\n" + self.status(unit))
 
     def status(self, unit):
         return self.run("systemctl", "status", "--full", "--lines=50", unit, check=False)
