@@ -45,7 +45,7 @@ struct producer {
         atomic_uint broken;             /* connections that were closed */
         unsigned broken_at_begin;       /* of the open transaction */
         _Atomic int64_t token_set_ms;   /* how the wall clock was set, when the last token was asked for */
-        _Atomic uint64_t token_due_us;  /* when the next one should have been; 0: none was yet */
+        _Atomic uint64_t token_due_us;  /* when the next one should have been; 0: one is being asked for */
 
         /* shared with librdkafka's background thread */
         pthread_mutex_t lock;

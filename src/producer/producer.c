@@ -13,7 +13,7 @@ enum {
         QUIET_MS = 10000,
         /* How far the clock may be set before it matters for a token. */
         CLOCK_SET_MS = 60000,
-        TOKEN_AGAIN_MS = 30000,
+        TOKEN_AGAIN_MS = 30000,                 /* librdkafka asks again 10 s after a failure */
         /* What a record costs beside its key and value, at most (record batch v2 header and varints). */
         RECORD_OVERHEAD = 128,
 };
@@ -153,6 +153,7 @@ static void on_token(rd_kafka_t *rk, const char *config, void *arg) {
         bool failed;
 
         (void) config;
+        atomic_store(&p->token_due_us, 0);
         atomic_store(&p->token_set_ms, wall_ahead_ms());
         failed = p->settings.token(p->settings.credentials, &token, &expires_ms, &e) < 0;
         if (!failed && rd_kafka_oauthbearer_set_token(rk, token, expires_ms, "pinfeed", NULL, 0, reason, sizeof reason)) {
