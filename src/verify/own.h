@@ -42,7 +42,7 @@ struct check {
         atomic_bool failed;             /* one side: the other one may end */
         atomic_bool done;
         atomic_uint round;              /* as compare_sides has it */
-        uint64_t offsets;
+        _Atomic uint64_t offsets;       /* that there are */
         _Atomic uint64_t offsets_read;  /* another thread's than rows_read, in another cache line */
 };
 

@@ -423,6 +423,40 @@ static void what_nobody_asked_for_is_an_error(void **state) {
         }
 }
 
+/* LOAD DATA LOCAL INFILE is the client's to send; a server may ask for a file after any query. */
+static char wanted_file[] = "/tmp/pinfeed-test-XXXXXX";
+
+static void ask_for_a_file(struct hostile *h, const char *query) {
+        char words[sizeof wanted_file] = "\xfb";
+        const char *bytes;
+        size_t length;
+
+        (void) query;
+        memcpy(words + 1, wanted_file, sizeof wanted_file - 1);
+        wire_send(&h->wire, words, sizeof words);
+        while (wire_listen(&h->wire, &bytes, &length) && length > 0)
+                ;
+        wire_send(&h->wire, WIRE_OK, sizeof WIRE_OK);
+}
+
+static void no_file_is_given_away(void **state) {
+        struct hostile h = { .answer = ask_for_a_file };
+        struct table_login login = begin(&h);
+        int fd = mkstemp(wanted_file);
+        struct error e;
+        size_t rows;
+
+        (void) state;
+        assert_int_equal(write(fd, secret, sizeof secret), sizeof secret);
+        assert_int_equal(read_table(&login, &rows, &e), -1);
+        finish(&h);
+        assert_true(h.wire.packets > 2);
+        assert_null(memmem(h.wire.said.data, h.wire.said.length, secret, strlen(secret)));
+        buffer_free(&h.wire.said);
+        close(fd);
+        unlink(wanted_file);
+}
+
 /* ---- what Connector/C believes, but not with scripts/release/mariadb.patch ---- */
 
 /* MariaDB's, which has more to say of a column: it goes on where MySQL's has zeros. */
@@ -480,6 +514,7 @@ int main(void) {
                 cmocka_unit_test(tls_that_is_taken_back_is_refused),
                 cmocka_unit_test(what_protects_the_connection_is_said),
                 cmocka_unit_test(what_nobody_asked_for_is_an_error),
+                cmocka_unit_test(no_file_is_given_away),
                 cmocka_unit_test(the_library_that_is_linked_in_is_not_ended),
         };
 

@@ -49,8 +49,8 @@ static inline bool wire_listen(struct wire *w, const char **ret, size_t *ret_len
 /* A server of MySQL 8 that logs in by this plugin. */
 static inline void wire_greet(struct wire *w, const char *plugin, bool tls) {
         enum {
-                PROTOCOL_41 = 0x200, SSL_OFFERED = 0x800, SECURE = 0x8000, WITH_DB = 8, PLUGIN_AUTH = 0x80000,
-                PLAIN = 1 | WITH_DB | PROTOCOL_41 | 0x2000 | SECURE | PLUGIN_AUTH,
+                PROTOCOL_41 = 0x200, LOCAL_FILES = 0x80, SSL_OFFERED = 0x800, SECURE = 0x8000, WITH_DB = 8, PLUGIN_AUTH = 0x80000,
+                PLAIN = 1 | WITH_DB | LOCAL_FILES | PROTOCOL_41 | 0x2000 | SECURE | PLUGIN_AUTH,
         };
         unsigned capabilities = PLAIN | (tls ? SSL_OFFERED : 0);
         struct buffer b = {};
