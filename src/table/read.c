@@ -15,6 +15,7 @@ static int fetch(struct table_reader *r, MYSQL_ROW *ret, struct error *e) {
                 return TABLE_ROW;
         if (mysql_errno(r->db->mysql) != 0) {
                 database_error(r->db, e, "read rows");
+                r->at_end = !r->db->broken;             /* the server's refusal comes in place of the end */
                 return r->table ? error_prefix(e, "table %s: ", r->table->name) : -1;
         }
         r->at_end = true;

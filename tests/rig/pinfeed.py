@@ -171,11 +171,13 @@ class Pinfeed:
         return self.process.stdout_path.read_text(errors="replace")
 
     def wait(self, deadline_s=60):
-        """Waits for its end; returns the exit code."""
+        """Waits for its end; returns the exit code. What a sanitizer has reported is a failure whatever was expected."""
         try:
-            return self.process.wait(deadline_s)
+            code = self.process.wait(deadline_s)
         except AssertionError as e:
             raise AssertionError(f"{e}; it said:\n{self.log}") from None
+        assert not re.search(r"Sanitizer:|runtime error:", self.log), self.log
+        return code
 
     def wait_for(self, pattern, deadline_s=20):
         """The first match of a regular expression (multi-line) in what it says on stderr."""
