@@ -91,9 +91,11 @@ check-promises:                             ## Tests: each of README's promises 
 # ---- what CI runs too ----
 
 # First what takes longest; what mostly waits beside it, both with four at once. AddressSanitizer's unit and db tests are
-# in `check`.
+# in `check`. What eight tests on two cores spoil for one another is tried once more, and listed; what a sanitizer has
+# reported never is.
 .PHONY: check-ci
 check-ci: export TEST_JOBS := 4
+check-ci: export PYTEST_ADDOPTS := --reruns 1 --rerun-except='Sanitizer|runtime.error' -rR
 check-ci: deps                              ## CI: all of this group, side by side, after `make check`
 	+@$(SELF) -j$(CORES) programs manual asan-programs tsan-programs
 	+@$(SIDE_BY_SIDE) -j 2 '$(TSAN) integration' '$(SELF) check-service' '$(SELF) check-long' '$(ASAN) integration' \
