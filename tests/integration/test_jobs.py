@@ -40,7 +40,8 @@ def test_a_stop_ends_the_wait_for_servers_that_are_silent(pinfeeds, job):
         pinfeed.settings["mysql"]["port"] = hole.getsockname()[1]
         pinfeed.settings["kafka"]["bootstrap.servers"] = f"127.0.0.1:{hole.getsockname()[1]}"
         pinfeed.start(*job)
-        pinfeed.wait_until(lambda: pinfeed.blocks(signal.SIGTERM), 10, "SIGTERM is for the event loop to take")
+        # Signals are blocked before this descriptor is there.
+        pinfeed.wait_until(lambda: any("signalfd" in name for name in pinfeed.descriptors()), 10, "the event loop takes signals")
         pinfeed.send_signal(signal.SIGTERM)
         assert pinfeed.wait(13) == 128 + signal.SIGTERM, pinfeed.log
     assert "FAILED" not in pinfeed.stdout

@@ -141,11 +141,6 @@ class Pinfeed:
         with open(f"/proc/{self.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
-    def blocks(self, number):
-        """Whether its main thread keeps a signal from ending it, as who takes it by a descriptor does."""
-        with open(f"/proc/{self.pid}/status") as f:
-            return bool(int(re.search(r"^SigBlk:\s*(\w+)", f.read(), re.MULTILINE)[1], 16) >> number - 1 & 1)
-
     def descriptors(self):
         """What its open files are, as /proc names them; one that closes meanwhile is left out."""
         found = []
