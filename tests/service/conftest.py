@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from installation import Installation
-from machine import Machine, why_not
+from machine import Machine, booted, why_not
 from rig import Identity, Kafka, MariaDB
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,12 +24,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def machine(request):
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    with Machine(request.getfixturevalue("installed")) as booted:
-        booted.after_install()
-        yield booted
+    yield from booted(Machine, why_not(), request)
 
 
 @pytest.fixture(scope="session")

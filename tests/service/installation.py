@@ -4,7 +4,6 @@ import re
 import secrets
 
 import message_ids
-from rig import wait_until
 
 
 def _insert(table, expressions):
@@ -105,8 +104,8 @@ class Installation:
                 and (kind is None or entry.get("MESSAGE_ID") == kind)]
 
     def wait_for_message(self, kind, deadline_s=20):
-        return wait_until(lambda: self.messages(kind), deadline_s * self.machine.slower,
-                          lambda: f"message {kind}:\n" + "\n".join(str(e.get("MESSAGE")) for e in self.journal()))[-1]
+        return self.machine.wait_until(lambda: self.messages(kind), deadline_s,
+                                       lambda: f"message {kind}:\n" + "\n".join(str(e.get("MESSAGE")) for e in self.journal()))[-1]
 
     def story(self):
         """What pinfeed said beside its figures, line by line, and what systemd said about it."""
@@ -116,13 +115,13 @@ class Installation:
     def sends(self, more=10, deadline_s=40):
         """Waits until so many more posts are in every topic."""
         before = [self.kafka.end_offset(topic) for topic in self.topics]
-        wait_until(lambda: all(self.kafka.end_offset(t) >= b + more for t, b in zip(self.topics, before)), deadline_s * self.machine.slower,
-                   lambda: "more posts:\n" + self.machine.status("pinfeed"))
+        self.machine.wait_until(lambda: all(self.kafka.end_offset(t) >= b + more for t, b in zip(self.topics, before)), deadline_s,
+                                lambda: "more posts:\n" + self.machine.status("pinfeed"))
 
     def waits(self, pattern, deadline_s=40):
         """Waits until `systemctl status` says that something is waited for."""
-        return wait_until(lambda: re.search(f"Waiting: .*{pattern}.*since", self.show()["StatusText"]), deadline_s * self.machine.slower,
-                          lambda: f"Waiting: {pattern}:\n" + self.machine.status("pinfeed"))
+        return self.machine.wait_until(lambda: re.search(f"Waiting: .*{pattern}.*since", self.show()["StatusText"]), deadline_s,
+                                       lambda: f"Waiting: {pattern}:\n" + self.machine.status("pinfeed"))
 
     def ends_whole(self):
         """Stops it well; no post is in one topic and not in the others. Returns how many there are."""

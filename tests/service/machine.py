@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import tempfile
 
+import pytest
+
 from rig.process import die_with_parent, reset_signals, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -217,6 +219,10 @@ class Machine:
 
     # ---- units and the journal ------------------------------------------------------------------------------------
 
+    def wait_until(self, condition, deadline_s, what):
+        """rig's, with a deadline that comes later where the machine is slower."""
+        return wait_until(condition, deadline_s * self.slower, what)
+
     def show(self, unit):
         """systemd's properties of a unit."""
         return dict(line.split("=", 1) for line in self.run("systemctl", "show", unit).splitlines() if "=" in line)
@@ -226,7 +232,7 @@ class Machine:
         def look():
             shown = self.show(unit)
             return shown if all(shown.get(k) == str(v) for k, v in properties.items()) else None
-        return wait_until(look, deadline_s * self.slower, lambda: f"{unit} {properties}:\n" + self.status(unit))
+        return self.wait_until(look, deadline_s, lambda: f"{unit} {properties}:\n" + self.status(unit))
 
     def status(self, unit):
         return self.run("systemctl", "status", "--full", "--lines=50", unit, check=False)
@@ -243,3 +249,12 @@ class Machine:
         after = [f"--after-cursor={since}"] if since else []
         output = self.run("journalctl", "--output=json", "--all", "--quiet", *after, *matches, check=False)
         return [json.loads(line) for line in output.splitlines()]
+
+
+def booted(kind, reason, request):
+    """What a fixture yields from: such a machine with what `make install` made, as the README has it; skips for a reason."""
+    if reason:
+        pytest.skip(reason)
+    with kind(request.getfixturevalue("installed")) as machine:
+        machine.after_install()
+        yield machine

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import message_ids
+from machine import booted
 from rig import Kafka, wait_until
 from virtual import VirtualMachine, why_not
 
@@ -13,12 +14,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.promise("Nothing is lost")]
 
 @pytest.fixture(scope="module")
 def machine(request):
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    with VirtualMachine(request.getfixturevalue("installed")) as booted:
-        booted.after_install()
-        yield booted
+    yield from booted(VirtualMachine, why_not(), request)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +49,8 @@ def has_every_row_once(pinfeed):
 
 
 def completes(pinfeed, unit, deadline_s=90):
-    wait_until(lambda: has_every_row_once(pinfeed), deadline_s * pinfeed.machine.slower,
-               lambda: "every row once: " + pinfeed.machine.status(unit))
+    pinfeed.machine.wait_until(lambda: has_every_row_once(pinfeed), deadline_s,
+                               lambda: "every row once: " + pinfeed.machine.status(unit))
 
 
 JOBS = pytest.mark.parametrize("unit, settings", [

@@ -163,7 +163,7 @@ class VirtualMachine(Machine):
                 return self._has_booted()
             except (OSError, ValueError):
                 return False
-        wait_until(booted, 60 * self.slower, self._console_text)
+        self.wait_until(booted, 60, self._console_text)
 
     def _console_text(self):
         return "".join((self._directory / name).read_text(errors="replace") for name in ("qemu.log", "console"))
@@ -177,7 +177,7 @@ class VirtualMachine(Machine):
     def suspend(self):
         """To memory; returns when it sleeps, until wake_up()."""
         self._agent.ask("guest-exec", 10, path="/bin/sh", arg=["-c", "sync; echo mem >/sys/power/state"])
-        wait_until(lambda: self._monitor.ask("query-status", 10)["status"] == "suspended", 20 * self.slower, self._console_text)
+        self.wait_until(lambda: self._monitor.ask("query-status", 10)["status"] == "suspended", 20, self._console_text)
 
     def wake_up(self):
         self._monitor.ask("system_wakeup", 10)
