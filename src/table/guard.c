@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "pinfeed/limits.h"
 #include "room.h"
 
 enum { TICK_MS = 200 };
@@ -62,7 +63,7 @@ static void *watch(void *arg) {
         struct guard *g = arg;
         uint64_t seen = 0, since_us = 0;
 
-        while (sleep_ms(g, TICK_MS)) {
+        while (sleep_ms(g, seen % 2 ? TICK_MS : LIMIT_SLICE_MS)) {
                 uint64_t now = atomic_load_explicit(g->calls, memory_order_relaxed);
 
                 if (login_stopped(g->login))
