@@ -1,8 +1,9 @@
 /* ledger: the file in the state directory with the keys of posts that are under way (emulate-USER.inflight).
  *
  * A post's key is written before its first record and cleared after its last acknowledgement; what a killed run left
- * there is sent again, whole, by the next one. The file is replaced by rename, so it is always whole; its format is
- * text: a header line, then one key a line, bytes outside !..~ and % as %XX.
+ * there is sent again, whole, by the next one. Its format is text: a header line, then one key a line, bytes outside !..~
+ * and % as %XX; a blank at a line's start ends it, whatever follows. The file is always whole: what fits into a sector of
+ * the disk is written over the first one, with blanks behind it; what doesn't replaces the file by rename.
  */
 #ifndef PINFEED_EMULATE_LEDGER_H
 #define PINFEED_EMULATE_LEDGER_H
@@ -20,7 +21,8 @@ void ledger_close(struct ledger *f);
 /* What the earlier run left; NUL-terminated keys with their lengths, owned by `f`, valid until ledger_close. */
 size_t ledger_left(const struct ledger *f, const struct buffer **ret_keys);
 
-/* Replaces the contents by `count` keys, which are on disk when it returns; without any, the file goes. */
+/* Replaces the contents by `count` keys, which are on disk when it returns; ledger_close removes a file
+ * without any. */
 int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, struct error *e);
 
 /* Parses a file's contents; for tests and fuzzing too. Returns -1 if they aren't such a file. The keys are appended to

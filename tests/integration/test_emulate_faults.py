@@ -25,11 +25,12 @@ def wait_for_records(pinfeed, kafka, count, deadline_s=30):
 def in_flight(pinfeed):
     """The keys in the file; [] also if there is none."""
     try:
-        lines = (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").read_text().splitlines(keepends=True)
+        text = (pinfeed.state_dir / f"emulate-{pinfeed.user_id}.inflight").read_text()
     except FileNotFoundError:
         return []
-    assert lines[0] == HEADER and all(line.endswith("\n") for line in lines)
-    return [line.rstrip("\n") for line in lines[1:]]
+    keys = text.removeprefix(HEADER).partition(" ")[0]
+    assert text.startswith(HEADER) and (not keys or keys.endswith("\n"))
+    return keys.splitlines()
 
 
 def delivered(pinfeed):

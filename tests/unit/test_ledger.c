@@ -91,6 +91,64 @@ static void ledger_is_cleared(void **state) {
         buffer_free(&key);
 }
 
+static void expect_keys(size_t count) {
+        const struct buffer *left;
+        struct ledger *f = open_file();
+
+        assert_int_equal(ledger_left(f, &left), count);
+        for (size_t i = 0; i < count; i++)
+                assert_memory_equal(left[i].data, "123456", 6);
+        ledger_close(f);
+}
+
+/* Around a sector, which is where a list is no longer written over the last one, and back. */
+static void ledger_holds_what_was_written_last_whatever_its_length(void **state) {
+        static const size_t counts[] = { 1, 70, 71, 5000, 3, 69, 70, 1, 72, 71, 70, 0, 71, 2 };
+        struct buffer keys[5000];
+        struct error e;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+                keys[i] = key_of("123456", 6);
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+                struct ledger *f = open_file();
+
+                for (size_t j = 0; j <= i; j++)
+                        assert_int_equal(ledger_write(f, keys, counts[j], &e), 0);
+                ledger_close(f);
+                expect_keys(counts[i]);
+        }
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+                buffer_free(&keys[i]);
+}
+
+static void ledger_makes_a_file_anew_that_somebody_removed(void **state) {
+        struct buffer key = key_of("123456", 6);
+        struct ledger *f = open_file();
+        struct error e;
+
+        (void) state;
+        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
+        unlink(path_of("inflight"));
+        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
+        ledger_close(f);
+        expect_keys(1);
+        buffer_free(&key);
+}
+
+static void ledger_without_keys_leaves_no_file(void **state) {
+        struct buffer key = key_of("5", 1);
+        struct ledger *f = open_file();
+        struct error e;
+
+        (void) state;
+        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
+        assert_int_equal(ledger_write(f, NULL, 0, &e), 0);
+        ledger_close(f);
+        assert_int_equal(access(path_of("inflight"), F_OK), -1);
+        buffer_free(&key);
+}
+
 /* Nothing may be sent by who can't write down what: with a full disk, not at all, however often it is started. */
 static void ledger_is_not_opened_on_a_full_disk_and_keeps_what_it_holds(void **state) {
         struct rlimit former, none = { 0, RLIM_INFINITY };
@@ -162,6 +220,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(ledger_gives_back_any_bytes, make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_is_cleared, make_directory, remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_holds_what_was_written_last_whatever_its_length, make_directory,
+                                                remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_makes_a_file_anew_that_somebody_removed, make_directory, remove_directory),
+                cmocka_unit_test_setup_teardown(ledger_without_keys_leaves_no_file, make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_is_not_opened_on_a_full_disk_and_keeps_what_it_holds,
                                                 make_directory, remove_directory),
                 cmocka_unit_test_setup_teardown(ledger_of_one_user_id_is_one_daemons, make_directory, remove_directory),

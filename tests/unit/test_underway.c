@@ -40,15 +40,16 @@ static struct post *add(struct fixture *f, const char *key) {
         return underway_add(f->underway, &(struct key) { key, strlen(key) }, 3);
 }
 
-/* The keys in the file, each with a blank behind it; "" without a file. */
+/* The keys in the file, each with a blank behind it. */
 static const char *in_file(void) {
-        static char text[256];
+        static char text[1024];
         _cleanup_buffer_ struct buffer bytes = {};
         _cleanup_free_ char *path = mem_format("%s/emulate-me.inflight", directory);
 
         if (file_read(path, FILE_OWN, sizeof text, &bytes) < 0)
                 return "";
         snprintf(text, sizeof text, "%s", strchr(buffer_string(&bytes), '\n') + 1);
+        text[strcspn(text, " ")] = '\0';
         for (char *p = text; *p; p++)
                 if (*p == '\n')
                         *p = ' ';
