@@ -8,7 +8,7 @@
 
 enum {
         BATCH = 512,
-        /* Of all partitions. librdkafka looks again only after a while whether there is room, so it may not be small. */
+        /* Of all partitions. Before 2.2 librdkafka looks again only after a while whether there is room, so it may not be small. */
         QUEUE_KBYTES = 8192,
         QUEUE_KBYTES_LEAST = 512,
         WAIT_MS = 100,
@@ -42,6 +42,8 @@ int consumer_open(struct producer *p, const char *const *properties, rd_kafka_t 
         rd_kafka_conf_set_closesocket_cb(conf, NULL);
         for (; *properties; properties += 2)
                 property_set(conf, properties[0], properties[1]);
+        /* When a full queue is looked at again; a second is the default. Older versions don't know it, and can't be told. */
+        rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "5", reason, sizeof reason);
         if (p->by_token)
                 rd_kafka_conf_enable_sasl_queue(conf, 1);
         *ret = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
