@@ -58,7 +58,7 @@ def test_dnf_installs_the_rpm_with_what_it_needs(fedora, arch, artifact):
     package = artifact(f"pinfeed-{{version}}.{arch}.rpm")
     done = subprocess.run([dnf, "-y", "install", package], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
-    assert installed() >= {"pinfeed", "glibc", "systemd-libs", "ca-certificates"}
+    assert installed() >= {"pinfeed", "glibc", "libgcc", "systemd-libs", "ca-certificates"}
     assert f"pinfeed-{VERSION}" in done.stdout
     subprocess.run([dnf, "-y", "-q", "remove", "pinfeed"], check=True)
     assert "pinfeed" not in installed()

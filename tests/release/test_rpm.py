@@ -10,8 +10,8 @@ from conftest import VERSION
 pytestmark = pytest.mark.skipif(not shutil.which("rpmbuild"), reason="rpm and rpmbuild are missing: apt-get install rpm")
 
 # Packages of Amazon Linux 2023 in the versions with which it began.
-AMAZON = {"glibc": ("2.34", []), "systemd-libs": ("252.4", []), "systemd": ("252.4", []), "ca-certificates": ("2023.2.60", []),
-          "bash": ("5.2.15", ["/bin/sh"])}
+AMAZON = {"glibc": ("2.34", []), "libgcc": ("11.3.1", ["libgcc_s.so.1()(64bit)"]), "systemd-libs": ("252.4", []),
+          "systemd": ("252.4", []), "ca-certificates": ("2023.2.60", []), "bash": ("5.2.15", ["/bin/sh"])}
 
 
 def _rpm(root, *arguments):
@@ -60,7 +60,7 @@ def test_installs_where_amazon_linux_2023s_packages_are(root, arch, artifact):
     assert left == {"etc/pinfeed", "etc/pinfeed/pinfeed.conf.rpmsave"}
 
 
-@pytest.mark.parametrize("missing", ["glibc", "systemd-libs"])
+@pytest.mark.parametrize("missing", ["glibc", "libgcc", "systemd-libs"])
 def test_does_not_install_without_what_it_needs(root, arch, artifact, missing):
     assert _rpm(root, "-e", "--nodeps", missing)[0] == 0
     code, words = _rpm(root, "-i", "--noscripts", "--ignorearch", artifact(f"pinfeed-{{version}}.{arch}.rpm"))
