@@ -2,7 +2,7 @@
 
 import pytest
 
-from rig import paths
+from rig import Metadata, paths
 from rig.process import run
 
 pytestmark = [pytest.mark.promise("Nothing is lost"),
@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.promise("Nothing is lost"),
 
 
 @pytest.fixture
-def daemon(pinfeeds, mariadb, kafka, sample, user_id, identity, tmp_path):
+def pinfeed(pinfeeds, mariadb, kafka, sample, user_id, identity, tmp_path):
     """It sends a post a second, by IAM's tokens: most of the time it waits. ahead: while it is there, the clock is."""
     run(["cc", "-shared", "-fPIC", "-O2", "-D_GNU_SOURCE", "-o", tmp_path / "clock.so", paths.ROOT / "tests/tools/clock.c"],
         "compiling a clock that can be set")
@@ -21,6 +21,11 @@ def daemon(pinfeeds, mariadb, kafka, sample, user_id, identity, tmp_path):
     for stream in ("pin", "geo", "user"):
         kafka.create_topic(pinfeed.topic(stream))
     pinfeed.ahead = tmp_path / "ahead"
+    return pinfeed
+
+
+@pytest.fixture
+def daemon(pinfeed):
     pinfeed.start().wait_for("sends 1 posts", 30)
     return pinfeed
 
@@ -47,3 +52,17 @@ def test_a_token_of_a_wrong_clock_is_replaced_as_soon_as_the_clock_is_right(daem
     daemon.ahead.unlink()
     sends(daemon, kafka)
     assert daemon.stop() == 0
+
+
+def test_a_daemon_of_a_role_that_starts_with_a_wrong_clock_begins_when_it_is_right(pinfeed, kafka):
+    """As after a boot, before the clock is synchronised: AWS's answers tell the time."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del pinfeed.env[name]
+    with Metadata(on_new=lambda who, until: kafka.allow(who, principal="role", expires_s=until)) as metadata:
+        pinfeed.env.update(metadata.environment())
+        pinfeed.ahead.touch()
+        pinfeed.start().wait_for("this machine's clock is 60 min 0 s ahead of AWS's.*; keeps trying", 30)
+        pinfeed.ahead.unlink()
+        pinfeed.wait_for("sends 1 posts", 60)
+        sends(pinfeed, kafka)
+        assert pinfeed.stop() == 0
