@@ -54,7 +54,8 @@ export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/tsan.supp
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE_FLAGS) $(if $(C11_THREADS),-rdynamic) -pie -Wl,-z,relro,-z,now -pthread
 
 # Only what compiles asks pkg-config; `make help` and `make clean` work without any library.
-ifeq ($(filter help clean distclean demo install-deps uninstall check-layers release check-release,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean distclean demo install-deps uninstall check-layers check-promises release check-release,\
+               $(or $(MAKECMDGOALS),all)),)
 MISSING := $(foreach l,$(LIBRARIES),$(shell $(PKG_CONFIG) --exists $(firstword $(subst :, ,$(l))) 2>/dev/null || echo $(l)))
 ifneq ($(strip $(MISSING)),)
 $(foreach l,$(MISSING),$(info missing library: $(firstword $(subst :, ,$(l))); on Debian: apt-get install $(lastword $(subst :, ,$(l)))))
