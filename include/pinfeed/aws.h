@@ -67,13 +67,14 @@ void aws_renew(struct aws *a, const struct aws_settings *settings);
 
 /* A token that is valid now, from cached credentials while they last. Bounded in time (under 30 s in all). Any thread;
  * one fetch at a time. ERROR_REFUSED when configuration must change, ERROR_UNREACHABLE when trying again may help,
- * ERROR_STOPPED after aws_cancel. */
+ * ERROR_STOPPED after aws_cancel. If the Date of an answer from AWS (instance metadata, STS) contradicts our clock, there
+ * is none: ERROR_UNREACHABLE. Who has keys of their own asks nobody, so nothing is known of their clock. */
 int aws_token(struct aws *a, char **ret_token, int64_t *ret_expires_ms, struct error *e);
 
 /* Never waits for a fetch that is under way. Any thread. */
 void aws_status(struct aws *a, struct aws_status *ret);
 
-/* What besides missing rights may be why brokers refuse a token, as far as it is known here. True: a sentence without its
+/* What besides missing rights may be why brokers refuse a token, as far as it is known here; AWS's time is not. True: a sentence without its
  * period, and it is this. False: what goes behind "the same answer comes to". unsynchronised_s: what the clock says, if nothing
  * synchronises it; else 0. */
 bool aws_suspect(const struct aws_status *s, const char *brokers, int64_t unsynchronised_s, char *ret, size_t size);

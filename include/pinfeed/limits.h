@@ -34,7 +34,7 @@ enum {
         LIMIT_CURSOR_MS = 60000,                /* a stable cursor: likewise */
         LIMIT_COMMIT_MS = 60000,
         LIMIT_NO_ROOM_MS = 60000,               /* how long Kafka may take no record of a replay */
-        LIMIT_PATIENCE_MS = 20000,              /* how long a job that is no daemon tries to reach somebody */
+        LIMIT_PATIENCE_MS = 20000,              /* how long a job that is no daemon tries to reach somebody, each time */
         LIMIT_BRIEF_MS = 5000,                  /* the same for --check, which reports instead */
         LIMIT_SAY_MS = 1500,                    /* a wait that lasts for longer says what for ... */
         LIMIT_SAY_AGAIN_S = 86400,              /* ... and, after 1, 10 and 60 minutes, once in this time */

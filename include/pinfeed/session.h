@@ -33,7 +33,7 @@ struct session {
         struct service *service;
         struct aws *aws;
         struct producer_property *properties;   /* config's, in the producer's words */
-        bool patient;                           /* a daemon waits for what can't be reached; others give up in time: */
+        bool patient;                           /* daemon and follow wait for what can't be reached; others give up: */
         unsigned patience_ms;
         bool sends_nothing;
         pthread_mutex_t lock;                   /* of the next four */
@@ -138,8 +138,8 @@ struct patience {
 
 /* After an error of class ERROR_UNREACHABLE: sleeps (longer each time, alive, serving delivery reports) and returns 0:
  * try again. If that lasts it is said within 2 s (by a daemon 3) what is waited for; a daemon says after 1, 10 and 60
- * minutes and then once a day that it still keeps trying, and counts what comes again and again. -1: the error stands (another class, waiting is vain, or patience is over), or a
- * stop was asked for. */
+ * minutes and then once a day that it still keeps trying, and counts what comes again and again. -1: a stop was asked for,
+ * or the error stands: it has another class, or a session that isn't patient has waited for patience_ms, or in vain once. */
 int patience_wait(struct patience *p, struct error *e);
 /* After success: says `whom` "again" and after how long, if it was said that something was wrong. */
 void patience_over(struct patience *p);
