@@ -39,7 +39,8 @@ def begins(pinfeed, unit, **settings):
     """Starts a replay or a follow and waits until it is in the middle of its rows."""
     pinfeed.configure(**settings)
     pinfeed.start(unit)
-    wait_until(lambda: 0 < pinfeed.kafka.end_offset(pinfeed.topics[0]), 60, lambda: pinfeed.machine.status(unit))
+    pinfeed.machine.wait_until(lambda: 0 < pinfeed.kafka.end_offset(pinfeed.topics[0]), 60,
+                               lambda: pinfeed.machine.status(unit))
     assert not has_every_row_once(pinfeed)
 
 
@@ -55,7 +56,7 @@ def completes(pinfeed, unit, deadline_s=90):
 
 JOBS = pytest.mark.parametrize("unit, settings", [
     pytest.param("pinfeed-replay", {"replay": {"rate": 50}}, id="replay"),
-    pytest.param("pinfeed-follow", {"replay": {"rate": 50}, "follow": {"settle": 2}}, id="follow")])
+    pytest.param("pinfeed-follow", {"replay": {"commit_rows": 1}, "follow": {"settle": 2}}, id="follow")])
 
 
 # ---- the clock ----------------------------------------------------------------------------------------------------------------
@@ -115,13 +116,15 @@ def test_a_machine_that_sleeps_while_its_servers_restart_goes_on_in_the_same_pro
 
 
 def test_a_machine_that_sleeps_until_kafka_has_ended_its_transaction_sends_each_row_once(pinfeed):
-    begins(pinfeed, "pinfeed-replay", kafka={"transaction.timeout.ms": 10000}, replay={"rate": 50})
+    begins(pinfeed, "pinfeed-replay", replay={"rate": 50},
+           kafka={"transaction.timeout.ms": 10000, "socket.timeout.ms": 10000})
     pinfeed.machine.suspend()
     end = pinfeed.kafka.end_offset
     wait_until(lambda: all(end(topic, isolation="read_committed") == end(topic) for topic in pinfeed.topics), 60,
                "Kafka has ended the transaction")
     pinfeed.machine.wake_up()
     completes(pinfeed, "pinfeed-replay")
+    assert pinfeed.messages(message_ids.RECOVERING)
 
 
 # ---- memory -------------------------------------------------------------------------------------------------------------------
@@ -174,9 +177,9 @@ def test_after_a_power_cut_the_posts_that_were_half_sent_are_made_whole(pinfeed)
     pinfeed.machine.cut_power()
     pinfeed.kafka.thaw()
     pinfeed.start()
+    pinfeed.wait_for_message(message_ids.RESENT)
     pinfeed.sends(100)
     pinfeed.ends_whole()
-    assert pinfeed.messages(message_ids.RESENT)
 
 
 @JOBS
@@ -184,6 +187,6 @@ def test_after_a_power_cut_it_goes_on_and_each_row_is_there_once(pinfeed, unit, 
     begins(pinfeed, unit, **settings)
     pinfeed.machine.cut_power()
     assert not has_every_row_once(pinfeed)
-    pinfeed.configure(replay={"rate": 100000})
+    pinfeed.configure(replay={"rate": 100000, "commit_rows": 100000})
     pinfeed.start(unit)
     completes(pinfeed, unit)

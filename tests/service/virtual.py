@@ -38,6 +38,9 @@ ln -s /lib/systemd/system/systemd-networkd.service system/machine.target.wants/
 mke2fs -q -t ext4 -d "$1/root" "$4" 1G
 """
 
+# What nobody syncs stays in memory, a rename too.
+_LAZY = "rootflags=commit=3600,noauto_da_alloc sysctl.vm.dirty_writeback_centisecs=0"
+
 
 def why_not():
     """Why no such machine can be had here; None if it can."""
@@ -142,7 +145,8 @@ class VirtualMachine(Machine):
         return ["qemu-system-x86_64", "-accel", "kvm" if KVM else "tcg", "-machine", "q35", "-cpu", "max", "-smp", "2",
                 "-m", "1G", "-nodefaults", "-no-user-config", "-display", "none", "-serial", f"file:{at}/console",
                 "-kernel", kernel, "-initrd", initrd,
-                "-append", "root=/dev/vda rw init=/lib/systemd/systemd console=ttyS0 no_console_suspend mitigations=off panic=-1 systemd.unit=machine.target",
+                "-append", "root=/dev/vda rw init=/lib/systemd/systemd console=ttyS0 no_console_suspend mitigations=off panic=-1 "
+                           f"systemd.unit=machine.target {_LAZY}",
                 "-drive", f"file={at}/disk,format=raw,if=virtio", "-device", "virtio-rng-pci",
                 "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net", "-device", "virtio-serial-pci",
                 "-chardev", f"socket,id=agent,path={at}/agent,server=on,wait=off",
