@@ -36,10 +36,11 @@ def pinfeed(pinfeed):
 
 
 def begins(pinfeed, unit, **settings):
-    """Starts a replay or a follow and waits until it is in the middle of its rows."""
+    """Starts a replay or a follow and waits until some of its rows are committed and others only sent."""
     pinfeed.configure(**settings)
     pinfeed.start(unit)
-    pinfeed.machine.wait_until(lambda: 0 < pinfeed.kafka.end_offset(pinfeed.topics[0]), 60,
+    topic, end = pinfeed.topics[0], pinfeed.kafka.end_offset
+    pinfeed.machine.wait_until(lambda: 0 < end(topic, isolation="read_committed") < end(topic), 60,
                                lambda: pinfeed.machine.status(unit))
     assert not has_every_row_once(pinfeed)
 
@@ -52,6 +53,22 @@ def has_every_row_once(pinfeed):
 def completes(pinfeed, unit, deadline_s=90):
     pinfeed.machine.wait_until(lambda: has_every_row_once(pinfeed), deadline_s,
                                lambda: "every row once: " + pinfeed.machine.status(unit))
+
+
+def sends_half(pinfeed, rate=300):
+    """Starts the daemon and freezes Kafka: what is on its way to it arrives later, what waits behind that never."""
+    pinfeed.configure(emulate={"rate": rate})
+    pinfeed.start()
+    pinfeed.sends()
+    pinfeed.kafka.freeze()
+    pinfeed.waits("Kafka acknowledges nothing")
+
+
+def sends_the_other_half(pinfeed):
+    pinfeed.kafka.thaw()
+    pinfeed.wait_for_message(message_ids.RESENT)
+    pinfeed.sends()
+    pinfeed.ends_whole()
 
 
 JOBS = pytest.mark.parametrize("unit, settings", [
@@ -151,13 +168,10 @@ def is_killed_for_want_of_memory(pinfeed, unit, limited):
 
 
 def test_the_daemon_beyond_its_memory_limit_is_started_again_and_loses_nothing(pinfeed, limited):
-    pinfeed.configure(emulate={"rate": 300})
-    pinfeed.start()
-    pinfeed.sends(100)
+    sends_half(pinfeed)
     is_killed_for_want_of_memory(pinfeed, "pinfeed", limited)
     pinfeed.machine.wait_for("pinfeed", 30, ActiveState="active")
-    pinfeed.sends(100)
-    pinfeed.ends_whole()
+    sends_the_other_half(pinfeed)
 
 
 def test_a_replay_beyond_its_memory_limit_is_started_again_and_each_row_is_there_once(pinfeed, limited):
@@ -168,18 +182,12 @@ def test_a_replay_beyond_its_memory_limit_is_started_again_and_each_row_is_there
 
 # ---- power --------------------------------------------------------------------------------------------------------------------
 
-def test_after_a_power_cut_the_posts_that_were_half_sent_are_made_whole(pinfeed):
-    pinfeed.configure(emulate={"rate": 300})
-    pinfeed.start()
-    pinfeed.sends(100)
-    pinfeed.kafka.freeze()              # what is on its way to it arrives later, what waits behind that never
-    pinfeed.waits("Kafka acknowledges nothing")
+@pytest.mark.parametrize("rate", [3, 300], ids=["few", "many"])     # whose list is written in place, or anew
+def test_after_a_power_cut_the_posts_that_were_half_sent_are_made_whole(pinfeed, rate):
+    sends_half(pinfeed, rate)
     pinfeed.machine.cut_power()
-    pinfeed.kafka.thaw()
     pinfeed.start()
-    pinfeed.wait_for_message(message_ids.RESENT)
-    pinfeed.sends(100)
-    pinfeed.ends_whole()
+    sends_the_other_half(pinfeed)
 
 
 @JOBS

@@ -142,11 +142,12 @@ class VirtualMachine(Machine):
     def _qemu(self):
         kernel, initrd = (next(pathlib.Path(self.root, "boot").glob(name)) for name in ("vmlinuz-*", "initrd.img-*"))
         at = self._directory
-        return ["qemu-system-x86_64", "-accel", "kvm" if KVM else "tcg", "-machine", "q35", "-cpu", "max", "-smp", "2",
+        # pc: q35's firmware forgets, when it wakes, how to sleep once more.
+        return ["qemu-system-x86_64", "-accel", "kvm" if KVM else "tcg", "-machine", "pc", "-cpu", "max", "-smp", "2",
                 "-m", "1G", "-nodefaults", "-no-user-config", "-display", "none", "-serial", f"file:{at}/console",
                 "-kernel", kernel, "-initrd", initrd,
-                "-append", "root=/dev/vda rw init=/lib/systemd/systemd console=ttyS0 no_console_suspend mitigations=off panic=-1 "
-                           f"systemd.unit=machine.target {_LAZY}",
+                "-append", "root=/dev/vda rw init=/lib/systemd/systemd console=ttyS0 no_console_suspend "
+                           f"mitigations=off panic=-1 systemd.unit=machine.target {_LAZY}",
                 "-drive", f"file={at}/disk,format=raw,if=virtio", "-device", "virtio-rng-pci",
                 "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net", "-device", "virtio-serial-pci",
                 "-chardev", f"socket,id=agent,path={at}/agent,server=on,wait=off",
