@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests/service"))
 
 from installation import Installation  # noqa: E402
-from machine import Machine, why_not  # noqa: E402
+from machine import Nspawn, why_not  # noqa: E402
 from rig import Identity, Kafka, MariaDB  # noqa: E402
 
 VERSION = re.search(r"^VERSION *:= *(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
@@ -73,7 +73,7 @@ def machine(request, tmp_path_factory, artifact, unpacked):
     (srv / "pinfeed.rpm").write_bytes(artifact("pinfeed-{version}.x86_64.rpm").read_bytes())
     subprocess.run(["cp", "-a", unpacked("x86_64"), srv / "pinfeed"], check=True)
     make_older(package, srv, tmp_path_factory.mktemp("older"))
-    with Machine(srv.parent, root) as booted:
+    with Nspawn(srv.parent, root) as booted:
         yield booted
 
 

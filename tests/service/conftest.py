@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from installation import Installation
-from machine import Machine, booted, why_not
+from machine import Nspawn, booted, why_not
 from rig import Identity, Kafka, MariaDB
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def machine(request):
-    yield from booted(Machine, why_not(), request)
+    yield from booted(Nspawn, why_not(), request)
 
 
 @pytest.fixture(scope="session")

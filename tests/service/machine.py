@@ -61,46 +61,13 @@ def _children(pid):
 
 
 class Machine:
-    """`files`: a directory whose contents are laid over the root before the boot (what `make install` made).
+    """What one does on any; how it boots, runs a command (try_run) and takes a file (write) is its kind's.
+    `files`: a directory whose contents are laid over the root before the boot (what `make install` made).
     `root`: this machine's, or that of another system."""
     slower = 1                          # than others: deadlines are that much longer
 
     def __init__(self, files, root="/"):
         self.files, self.root = files, root
-
-    # ---- life ---------------------------------------------------------------------------------------------------
-
-    def __enter__(self):
-        self._lock = open("/run/pinfeed-check-service.lock", "w")       # its cgroups have fixed names
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._remove_cgroups()          # of one that was killed
-        self._directory = pathlib.Path(tempfile.mkdtemp(prefix="pinfeed-machine-"))
-        self._console = open(self._directory.with_suffix(".console"), "w+")
-        mountpoint = self._directory / "m"
-        mountpoint.mkdir()
-        self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "sh", "-c", _BOOT, "boot", mountpoint, self.files, self.root],
-            stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
-            # A new systemd boots with the unified cgroups alone; ours takes what the kernel has mounted.
-            env=dict(os.environ, **({} if self.root == "/" else {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})),
-            preexec_fn=lambda parent=os.getpid(): die_with_parent(parent))
-        try:
-            self._leader = wait_until(self._find_leader, 20, self._console_text)
-            wait_until(self._has_booted, 60, self._console_text)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *unused):
-        self._holder.kill()
-        self._holder.wait()
-        self._console.close()
-        os.unlink(self._console.name)
-        shutil.rmtree(self._directory)
-        self._remove_cgroups()
-        self._lock.close()
 
     def after_install(self):
         """What the README tells to do after `make install`."""
@@ -108,91 +75,14 @@ class Machine:
         self.run("journalctl", "--update-catalog")
         self.run("systemctl", "daemon-reload")
 
-    def reboot(self):
-        """As `systemctl reboot` does it; returns when it has booted."""
-        before = self._leader
-        self.try_run("systemctl", "reboot")
-        wait_until(lambda: not os.path.exists(f"/proc/{before}"), 60, self._console_text)
-        self._leader = wait_until(self._find_leader, 20, self._console_text)
-        wait_until(self._has_booted, 60, self._console_text)
-
-    def _find_leader(self):
-        """The child of systemd-nspawn, the child of our shell: it is pid 1 inside."""
-        if self._holder.poll() is not None:
-            raise AssertionError("systemd-nspawn ended: " + self._console_text())
-        with contextlib.suppress(OSError):              # what came before it has just ended
-            for shell in _children(self._holder.pid):
-                for nspawn in _children(shell):
-                    for leader in _children(nspawn):
-                        if os.readlink(f"/proc/{leader}/exe").endswith("/systemd"):
-                            return leader
-        return None
-
     def _has_booted(self):
         return self.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded")
 
-    def _console_text(self):
-        return pathlib.Path(self._console.name).read_text(errors="replace")
-
-    def _remove_cgroups(self):
-        def remove():
-            left = [p for name in ("payload", "supervisor") for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/{name}")]
-            for top in left:
-                for directory, _, _ in os.walk(top, topdown=False):
-                    with contextlib.suppress(OSError):
-                        os.rmdir(directory)
-            return not left
-        with contextlib.suppress(AssertionError):
-            wait_until(remove, 5, "cgroups are empty")
-
-    # ---- what one does on it --------------------------------------------------------------------------------------
-
-    def popen(self, *argv, **kwargs):
-        return subprocess.Popen(
-            ["nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:"
-             "/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=", *map(str, argv)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            preexec_fn=reset_signals, **kwargs)
-
-    def try_run(self, *argv, deadline_s=60):
-        """Runs a command as root; returns its exit code and its output (stdout and stderr)."""
-        process = self.popen(*argv)
-        try:
-            output, _ = process.communicate(timeout=deadline_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
-            raise AssertionError(f"{argv} still runs after {deadline_s} s: {output}") from None
-        return process.returncode, output
-
     def run(self, *argv, check=True, deadline_s=60):
-        """The same; returns the output and fails, showing it, if the exit code isn't 0."""
+        """Runs a command as root; returns its output (stdout and stderr) and fails, showing it, if its exit code isn't 0."""
         code, output = self.try_run(*argv, deadline_s=deadline_s)
         assert not check or code == 0, f"{' '.join(map(str, argv))}: exit code {code}: {output}"
         return output
-
-    def path(self, inside):
-        """Where a file of the machine can be reached from here."""
-        return pathlib.Path(f"/proc/{self._leader}/root") / str(inside).lstrip("/")
-
-    def write(self, inside, text, mode=0o644, group=None):
-        """Writes a file as root; `group`: a group of the machine that owns it."""
-        path = self.path(inside)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(mode)
-        if group:
-            self.run("chgrp", group, inside)
-
-    @contextlib.contextmanager
-    def network(self):
-        """Inside, this thread, and the processes and threads that it starts, use the machine's loopback."""
-        with open("/proc/thread-self/ns/net") as ours, open(f"/proc/{self._leader}/ns/net") as theirs:
-            _set_network(theirs.fileno())
-            try:
-                yield
-            finally:
-                _set_network(ours.fileno())
 
     @contextlib.contextmanager
     def dropping(self, *ports):
@@ -249,6 +139,119 @@ class Machine:
         after = [f"--after-cursor={since}"] if since else []
         output = self.run("journalctl", "--output=json", "--all", "--quiet", *after, *matches, check=False)
         return [json.loads(line) for line in output.splitlines()]
+
+
+class Nspawn(Machine):
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    def __enter__(self):
+        self._lock = open("/run/pinfeed-check-service.lock", "w")       # its cgroups have fixed names
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._remove_cgroups()          # of one that was killed
+        self._directory = pathlib.Path(tempfile.mkdtemp(prefix="pinfeed-machine-"))
+        self._console = open(self._directory.with_suffix(".console"), "w+")
+        mountpoint = self._directory / "m"
+        mountpoint.mkdir()
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "sh", "-c", _BOOT, "boot", mountpoint, self.files, self.root],
+            stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
+            # A new systemd boots with the unified cgroups alone; ours takes what the kernel has mounted.
+            env=dict(os.environ, **({} if self.root == "/" else {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})),
+            preexec_fn=lambda parent=os.getpid(): die_with_parent(parent))
+        try:
+            self._leader = wait_until(self._find_leader, 20, self._console_text)
+            wait_until(self._has_booted, 60, self._console_text)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        self._holder.kill()
+        self._holder.wait()
+        self._console.close()
+        os.unlink(self._console.name)
+        shutil.rmtree(self._directory)
+        self._remove_cgroups()
+        self._lock.close()
+
+    def reboot(self):
+        """As `systemctl reboot` does it; returns when it has booted."""
+        before = self._leader
+        self.try_run("systemctl", "reboot")
+        wait_until(lambda: not os.path.exists(f"/proc/{before}"), 60, self._console_text)
+        self._leader = wait_until(self._find_leader, 20, self._console_text)
+        wait_until(self._has_booted, 60, self._console_text)
+
+    def _find_leader(self):
+        """The child of systemd-nspawn, the child of our shell: it is pid 1 inside."""
+        if self._holder.poll() is not None:
+            raise AssertionError("systemd-nspawn ended: " + self._console_text())
+        with contextlib.suppress(OSError):              # what came before it has just ended
+            for shell in _children(self._holder.pid):
+                for nspawn in _children(shell):
+                    for leader in _children(nspawn):
+                        if os.readlink(f"/proc/{leader}/exe").endswith("/systemd"):
+                            return leader
+        return None
+
+    def _console_text(self):
+        return pathlib.Path(self._console.name).read_text(errors="replace")
+
+    def _remove_cgroups(self):
+        def remove():
+            left = [p for name in ("payload", "supervisor") for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/{name}")]
+            for top in left:
+                for directory, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
+            return not left
+        with contextlib.suppress(AssertionError):
+            wait_until(remove, 5, "cgroups are empty")
+
+    # ---- what one does on it --------------------------------------------------------------------------------------
+
+    def popen(self, *argv, **kwargs):
+        return subprocess.Popen(
+            ["nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:"
+             "/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=", *map(str, argv)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            preexec_fn=reset_signals, **kwargs)
+
+    def try_run(self, *argv, deadline_s=60):
+        """The same; returns the exit code and the output."""
+        process = self.popen(*argv)
+        try:
+            output, _ = process.communicate(timeout=deadline_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            raise AssertionError(f"{argv} still runs after {deadline_s} s: {output}") from None
+        return process.returncode, output
+
+    def path(self, inside):
+        """Where a file of the machine can be reached from here."""
+        return pathlib.Path(f"/proc/{self._leader}/root") / str(inside).lstrip("/")
+
+    def write(self, inside, text, mode=0o644, group=None):
+        """Writes a file as root; `group`: a group of the machine that owns it."""
+        path = self.path(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        if group:
+            self.run("chgrp", group, inside)
+
+    @contextlib.contextmanager
+    def network(self):
+        """Inside, this thread, and the processes and threads that it starts, use the machine's loopback."""
+        with open("/proc/thread-self/ns/net") as ours, open(f"/proc/{self._leader}/ns/net") as theirs:
+            _set_network(theirs.fileno())
+            try:
+                yield
+            finally:
+                _set_network(ours.fileno())
 
 
 def booted(kind, reason, request):

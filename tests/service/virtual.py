@@ -116,7 +116,6 @@ class _Monitor(_Channel):
 
 
 class VirtualMachine(Machine):
-    """`files`: a directory whose contents are laid over the root before the boot."""
     slower = 1 if KVM else 10           # QEMU translates instructions then
 
     def __init__(self, files):
