@@ -175,8 +175,8 @@ static bool follow(struct command *c, uint64_t deadline_us, int cancel_fd) {
 static int end(struct command *c, bool ended) {
         int status = 0;
 
-        if (!ended)
-                kill(-c->pid, SIGKILL);
+        if (!ended && kill(-c->pid, SIGKILL) < 0)
+                kill(c->pid, SIGKILL);          /* it has no group of its own yet, where spawning does not wait for that */
         while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
                 ;
         close_one(&c->out);
