@@ -72,7 +72,7 @@ rd_kafka_event_t *admin_event(struct producer *p, rd_kafka_queue_t *queue, uint6
 /* properties.c: a configuration with pinfeed's defaults and the user's properties. Freed by the caller
  * (rd_kafka_conf_destroy) or handed to rd_kafka_new. */
 int properties_make(const struct producer_settings *settings, rd_kafka_conf_t **ret, struct error *e);
-/* One of pinfeed's own, with a value that librdkafka is known to take. */
+/* One of pinfeed's own, with a value that librdkafka is known to take, if its version has the property. */
 void property_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 
 /* reader.c: a consumer's handle beside the producer's, with these properties (name and value in turn, NULL ends). */

@@ -105,6 +105,8 @@ static const char *const defaults[][2] = {
         { "reconnect.backoff.max.ms", "5000" },
         /* Memory is bounded by this, for each producer. */
         { "queue.buffering.max.kbytes", "65536" },
+        /* The end of each handle would wait up to a second for metrics that nobody asked for. */
+        { "enable.metrics.push", "false" },
 };
 
 /* ---- one property ---- */
@@ -159,11 +161,17 @@ static int set_property(rd_kafka_conf_t *conf, const struct known_list *list, co
 
 /* ---- all of them ---- */
 
+static bool is_newer(const char *name) {
+        return strcmp(name, "enable.metrics.push") == 0         /* 2.5 */
+               || strcmp(name, "fetch.queue.backoff.ms") == 0;  /* 2.2 */
+}
+
 void property_set(rd_kafka_conf_t *conf, const char *name, const char *value) {
         char reason[256];
+        rd_kafka_conf_res_t r = rd_kafka_conf_set(conf, name, value, reason, sizeof reason);
 
-        if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
-                abort();        /* every version since 2.0 knows them */
+        if (r != RD_KAFKA_CONF_OK && !(r == RD_KAFKA_CONF_UNKNOWN && is_newer(name)))
+                abort();        /* every version since 2.0 knows the others */
 }
 
 static void set_default(rd_kafka_conf_t *conf, const struct producer_settings *s, const char *name, const char *value) {

@@ -42,8 +42,6 @@ int consumer_open(struct producer *p, const char *const *properties, rd_kafka_t 
         rd_kafka_conf_set_closesocket_cb(conf, NULL);
         for (; *properties; properties += 2)
                 property_set(conf, properties[0], properties[1]);
-        /* When a full queue is looked at again; a second is the default. Older versions don't know it, and can't be told. */
-        rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "5", reason, sizeof reason);
         if (p->by_token)
                 rd_kafka_conf_enable_sasl_queue(conf, 1);
         *ret = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
@@ -69,6 +67,7 @@ int producer_reader_open(struct producer *p, bool committed, int partitions, str
                 "enable.partition.eof", "true", "auto.offset.reset", "error", "fetch.wait.max.ms", "50",
                 /* Of compressed bytes, at once: what becomes of them is held as well. */
                 "fetch.message.max.bytes", "131072",
+                "fetch.queue.backoff.ms", "5",          /* when a full queue is looked at again; else after a second */
                 "enable.auto.commit", "false", "enable.auto.offset.store", "false", NULL,
         };
 
