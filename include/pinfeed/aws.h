@@ -74,9 +74,9 @@ int aws_token(struct aws *a, char **ret_token, int64_t *ret_expires_ms, struct e
 /* Never waits for a fetch that is under way. Any thread. */
 void aws_status(struct aws *a, struct aws_status *ret);
 
-/* What besides missing rights may be why brokers refuse a token, as far as it is known here; AWS's time is not. True: a sentence without its
- * period, and it is this. False: what goes behind "the same answer comes to". unsynchronised_s: what the clock says, if nothing
- * synchronises it; else 0. */
+/* What besides missing rights may be why brokers refuse a token, as far as it is known here; AWS's time is not. True: a
+ * sentence without its period, and it is this. False: what goes behind "the same answer comes to". unsynchronised_s: what
+ * the clock says, if nothing synchronises it; else 0. */
 bool aws_suspect(const struct aws_status *s, const char *brokers, int64_t unsynchronised_s, char *ret, size_t size);
 
 /* Makes a fetch that is under way end soon, and later ones fail at once: for stopping. Any thread. */

@@ -148,20 +148,24 @@ size_t ledger_left(const struct ledger *f, const struct buffer **ret_keys) {
         return f->left_count;
 }
 
-static bool fits_in_place(const struct ledger *f) {
+static bool is_still_there(const struct ledger *f) {
         struct stat s;
 
-        return f->text.length < SECTOR && f->fd >= 0 && fstat(f->fd, &s) == 0 && s.st_nlink > 0;
+        return f->fd >= 0 && fstat(f->fd, &s) == 0 && s.st_nlink > 0;
 }
 
-/* A third of the CPU time that a new file takes, which is what a post a second costs. That nothing is under way is not waited for: a power cut may
- * bring the keys back, and their posts are sent once more. */
+/* A third of the CPU time that a new file takes, which is what a post a second costs. That nothing is under way is not
+ * waited for: a power cut may bring the keys back, and their posts are sent once more. */
 static int write_in_place(struct ledger *f, bool wait) {
-        ssize_t n = pwrite(f->fd, f->text.data, f->text.length, 0);
+        ssize_t n = pwrite(f->fd, f->text.data, SECTOR, 0);
 
-        if (n >= 0 && (size_t) n < f->text.length)
+        if (n < 0)
+                return -1;
+        if (n < SECTOR) {
                 errno = ENOSPC;
-        return n < 0 || (size_t) n < f->text.length || (wait && fdatasync(f->fd) < 0) ? -1 : 0;
+                return -1;
+        }
+        return wait ? fdatasync(f->fd) : 0;
 }
 
 static int write_anew(struct ledger *f) {
@@ -174,7 +178,7 @@ static int write_anew(struct ledger *f) {
 }
 
 int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, struct error *e) {
-        bool in_place;
+        bool fits;
 
         if (count == 0 && f->empty)
                 return 0;
@@ -182,10 +186,10 @@ int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, stru
         buffer_append_string(&f->text, header);
         for (size_t i = 0; i < count; i++)
                 escape_key(&keys[i], &f->text);
-        in_place = fits_in_place(f);
-        if (f->text.length < SECTOR)
+        fits = f->text.length < SECTOR;
+        if (fits)
                 buffer_printf(&f->text, "%*s", (int) (SECTOR - f->text.length), "");
-        if ((in_place ? write_in_place(f, count > 0) : write_anew(f)) < 0)
+        if ((fits && is_still_there(f) ? write_in_place(f, count > 0) : write_anew(f)) < 0)
                 return failed("can't write", f->path, e);
         f->empty = count == 0;
         return 0;

@@ -8,7 +8,7 @@
 
 enum {
         BATCH = 512,
-        /* Of all partitions. Before 2.2 librdkafka looks again only after a while whether there is room, so it may not be small. */
+        /* Of all partitions. It may not be small: before 2.2 librdkafka looks only after a while whether there is room. */
         QUEUE_KBYTES = 8192,
         QUEUE_KBYTES_LEAST = 512,
         WAIT_MS = 100,
