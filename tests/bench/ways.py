@@ -94,12 +94,9 @@ class Ways:
 
     def verify(self):
         with self._replayed() as pinfeed:
-            database, since = cpu_s(self.mariadb.process.pid), time.monotonic()
-            pinfeed.start("--verify", "--streams=pin", "--json")
-            taken = watch([pinfeed.process], since, 3600)
+            taken = self._measure(lambda: [pinfeed.start("--verify", "--streams=pin", "--json").process])
             self._expect(json.loads(pinfeed.stdout)["totals"]["records"], self.rows)
-            return taken._replace(database_cpu_s=cpu_s(self.mariadb.process.pid) - database, rows=self.rows,
-                                  value_bytes=round(self.rows * self.row_bytes))
+            return taken
 
     def consume(self):
         """What reading the topic alone takes."""
@@ -109,15 +106,12 @@ class Ways:
     def replay(self, streams, listener="plain"):
         with self._pinfeed(listener) as pinfeed:
             create_topics(self.kafka, pinfeed, streams)
-            database, since = cpu_s(self.mariadb.process.pid), time.monotonic()
-            pinfeed.start("--replay", "--streams=" + ",".join(streams))
-            taken = watch([pinfeed.process], since, 3600)
+            taken = self._measure(lambda: [pinfeed.start("--replay", "--streams=" + ",".join(streams)).process])
             totals = json.loads(pinfeed.stdout)["totals"]
             self._expect(totals["rows"], self.rows * len(streams))
             for stream in streams:
                 self.kafka.delete_topic(pinfeed.topic(stream))
-            return taken._replace(database_cpu_s=cpu_s(self.mariadb.process.pid) - database, rows=totals["rows"],
-                                  value_bytes=totals["bytes"])
+            return taken._replace(rows=totals["rows"], value_bytes=totals["bytes"])
 
     # ---- how they run ------------------------------------------------------------------------------------------------
 
@@ -158,8 +152,12 @@ class Ways:
             raise RigError(f"{got} rows instead of {expected}: figures of something else")
 
     def _take(self, commands, output=None):
+        return self._measure(lambda: self._start(commands, output or self.output))
+
+    def _measure(self, start):
+        """What the processes that start() starts take, until they have ended, with all rows."""
         database, since = cpu_s(self.mariadb.process.pid), time.monotonic()
-        taken = watch(self._start(commands, output or self.output), since, 3600)
+        taken = watch(start(), since, 3600)
         return taken._replace(database_cpu_s=cpu_s(self.mariadb.process.pid) - database, rows=self.rows,
                               value_bytes=round(self.rows * self.row_bytes))
 
