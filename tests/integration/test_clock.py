@@ -2,7 +2,7 @@
 
 import pytest
 
-from rig import Metadata, paths
+from rig import Metadata, paths, sent
 from rig.process import run
 
 pytestmark = [pytest.mark.promise("Nothing is lost"),
@@ -18,8 +18,7 @@ def pinfeed(pinfeeds, mariadb, kafka, sample, user_id, identity, tmp_path):
                        settings={"emulate": {"rate": 1}, "pinfeed": {"stats_interval": 1}},
                        env={"AWS_ACCESS_KEY_ID": identity.access_key, "AWS_SECRET_ACCESS_KEY": identity.secret,
                             "LD_PRELOAD": str(tmp_path / "clock.so"), "PINFEED_TEST_AHEAD": str(tmp_path / "ahead")})
-    for stream in ("pin", "geo", "user"):
-        kafka.create_topic(pinfeed.topic(stream))
+    sent.create_topics(kafka, pinfeed)
     pinfeed.ahead = tmp_path / "ahead"
     return pinfeed
 

@@ -75,20 +75,26 @@ static void ledger_gives_back_any_bytes(void **state) {
         ledger_close(f);
 }
 
-static void ledger_is_cleared(void **state) {
-        struct buffer key = key_of("5", 1);
-        const struct buffer *left;
-        struct ledger *f = open_file();
+/* One, or none. */
+static void write_keys(struct ledger *f, size_t count) {
+        struct buffer key = key_of("123456", 6);
         struct error e;
 
+        assert_int_equal(ledger_write(f, &key, count, &e), 0);
+        buffer_free(&key);
+}
+
+static void ledger_is_cleared(void **state) {
+        const struct buffer *left;
+        struct ledger *f = open_file();
+
         (void) state;
-        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
-        assert_int_equal(ledger_write(f, NULL, 0, &e), 0);
+        write_keys(f, 1);
+        write_keys(f, 0);
         ledger_close(f);
         f = open_file();
         assert_int_equal(ledger_left(f, &left), 0);
         ledger_close(f);
-        buffer_free(&key);
 }
 
 static void expect_keys(size_t count) {
@@ -123,30 +129,24 @@ static void ledger_holds_what_was_written_last_whatever_its_length(void **state)
 }
 
 static void ledger_makes_a_file_anew_that_somebody_removed(void **state) {
-        struct buffer key = key_of("123456", 6);
         struct ledger *f = open_file();
-        struct error e;
 
         (void) state;
-        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
+        write_keys(f, 1);
         unlink(path_of("inflight"));
-        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
+        write_keys(f, 1);
         ledger_close(f);
         expect_keys(1);
-        buffer_free(&key);
 }
 
 static void ledger_without_keys_leaves_no_file(void **state) {
-        struct buffer key = key_of("5", 1);
         struct ledger *f = open_file();
-        struct error e;
 
         (void) state;
-        assert_int_equal(ledger_write(f, &key, 1, &e), 0);
-        assert_int_equal(ledger_write(f, NULL, 0, &e), 0);
+        write_keys(f, 1);
+        write_keys(f, 0);
         ledger_close(f);
         assert_int_equal(access(path_of("inflight"), F_OK), -1);
-        buffer_free(&key);
 }
 
 /* Nothing may be sent by who can't write down what: with a full disk, not at all, however often it is started. */
