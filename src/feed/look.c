@@ -227,6 +227,23 @@ int feed_announce(struct feed *f, struct error *e) {
         return 0;
 }
 
+/* Whether so many rows were sent as there can be keys from the least one on: then a count of those that are there now, for
+ * which the server reads every one of them, could not find more. */
+static bool no_key_is_left(struct feed *f, const struct key *last) {
+        const struct table_facts *facts = table_facts(f->stream.table);
+        const char *from = f->run->from;
+        struct key least, greatest;
+        int64_t first, begin, end;
+
+        if (facts->key_kind != KEY_INTEGER || !facts->key_unique
+            || table_key_bounds(f->connection.database, f->stream.table, &least, &greatest, &(struct error) {}) != TABLE_BOUNDS
+            || gaps_parse_key(least.data, least.length, &first) < 0 || gaps_parse_key(last->data, last->length, &end) < 0)
+                return false;
+        if (from && gaps_parse_key(from, strlen(from), &begin) == 0 && begin > first)
+                first = begin;
+        return first > end || (uint64_t) end - (uint64_t) first < f->place.at->rows + f->batch.rows;
+}
+
 void feed_begin_missed(struct feed *f) {
         const struct cursor_run *at = f->place.at;
         const struct batch *b = &f->batch;
@@ -239,7 +256,7 @@ void feed_begin_missed(struct feed *f) {
                 f->progress.total = f->progress.sent;
         if (b->rows > 0)
                 last = (struct key) { b->last.data, b->last.length };
-        if (b->rows > 0 || at->has_last)
+        if ((b->rows > 0 || at->has_last) && !no_key_is_left(f, &last))
                 count_start(&f->count, &f->connection, f->stream.table, f->run->from ? &from : NULL, true, &last, NULL, NULL);
 }
 

@@ -60,19 +60,9 @@ def test_an_idle_look_is_one_query_and_no_transaction(follow):
     follow.wait_for_rows(follow.execute("SELECT COUNT(*) FROM t")[0][0])
     ends = [follow.kafka.end_offset(topic) for topic in (follow.topic, "__consumer_offsets")]
 
-    def log(on):
-        follow.mariadb.execute(f"SET GLOBAL log_output = 'TABLE', GLOBAL general_log = {on}")
-
-    def questions():
-        return [str(text) for (text,) in follow.mariadb.execute(
-            f"SELECT argument FROM mysql.general_log WHERE user_host LIKE '{follow.mariadb.user}[%'")]
-    log(1)
-    try:
+    with follow.mariadb.overheard() as questions:
         wait_until(lambda: len(questions()) >= 10, 30, "it looks")
-    finally:
-        log(0)
-    looks = questions()
-    follow.mariadb.execute("TRUNCATE mysql.general_log")
+        looks = questions()
     last = follow.execute("SELECT MAX(k) FROM t")[0][0]
     assert set(looks) == {looks[0]} and f"WHERE (`k`>={last + 1}) ORDER BY `k` LIMIT " in looks[0], looks
     assert [follow.kafka.end_offset(topic) for topic in (follow.topic, "__consumer_offsets")] == ends

@@ -380,6 +380,23 @@ def test_rows_that_appear_below_the_cursor_are_counted_at_the_end(table):
     assert table.replay("--from=11", "--to=15")["rows"] == 1
 
 
+@pytest.mark.parametrize("keys,counts", [("seq", 1), ("CAST(seq AS SIGNED) - 100", 1), ("seq * 2", 2)], ids=["full", "negative", "gaps"])
+def test_a_table_without_gaps_is_not_counted_once_more(table, keys, counts):
+    """As many rows as keys: none can have appeared below the cursor. A large table is not read again to learn that."""
+    table.make("k INT PRIMARY KEY, v TEXT", f"INSERT INTO t SELECT {keys}, 'x' FROM seq_1_to_50")
+    with table.mariadb.overheard() as asked:
+        assert table.replay()["missed"] == 0
+        assert sum("COUNT(*)" in question and "`k` >" not in question for question in asked()) == counts
+
+
+@pytest.mark.parametrize("late", [0, 3], ids=["before the first", "between"])
+def test_a_late_row_that_fills_the_last_gap_is_counted(table, late):
+    table.make("k INT PRIMARY KEY, v TEXT", "INSERT INTO t SELECT seq, 'x' FROM seq_1_to_50 WHERE seq <> 3")
+    table.replay()
+    table.execute(f"INSERT INTO t VALUES ({late}, 'late'), (51, 'new')")
+    assert table.replay()["missed"] == 1
+
+
 def test_a_table_that_grows_and_shrinks_during_the_run(table):
     """The bound is fixed at the beginning; what is there all the time is sent once."""
     table.make("k INT PRIMARY KEY, v TEXT", "INSERT INTO t SELECT seq * 2, 'x' FROM seq_1_to_1000",

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pymysql
 
@@ -124,6 +124,20 @@ class MariaDB(Server):
         _, complaint = client.communicate()
         if client.returncode:
             raise RigError("loading SQL failed: " + complaint.decode(errors="replace"))
+
+    @contextmanager
+    def overheard(self, user="pinfeed"):
+        """A function that lists what the account has asked since."""
+        def log(on):
+            self.execute(f"SET GLOBAL log_output = 'TABLE', GLOBAL general_log = {on}")
+
+        self.execute("TRUNCATE mysql.general_log")
+        log(1)
+        try:
+            yield lambda: [str(text) for (text,) in self.execute(
+                f"SELECT argument FROM mysql.general_log WHERE user_host LIKE '{user}[%'")]
+        finally:
+            log(0)
 
     def create_database(self, name=None):
         """A database of its own for one test; pinfeed may SELECT in it. Returns its name."""
