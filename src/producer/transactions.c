@@ -7,6 +7,8 @@
 #include "internal.h"
 #include "pinfeed/limits.h"
 
+enum { SETTLE_MOST_US = 20000 };
+
 /* Not 0, which librdkafka takes for its own default. */
 static int slice_ms(uint64_t until_us) {
         return clock_left_ms(until_us, LIMIT_SLICE_MS) + 1;
@@ -55,8 +57,22 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
         return 0;
 }
 
+/* Kafka answers that a transaction is committed before its markers are written, and refuses the first partition of the next
+ * one until then; librdkafka asks again 20 ms later (as of 2.14), and nothing is sent meanwhile. The markers, and the note
+ * that they are there, take about as long as the answer did, each. */
+static void settle(struct producer *p, uint64_t asked_us) {
+        uint64_t now_us = clock_monotonic_us(), more_us = 2 * (now_us - asked_us);
+
+        p->settled_us = now_us + (more_us < SETTLE_MOST_US ? more_us : SETTLE_MOST_US);
+}
+
 int producer_begin(struct producer *p, struct error *e) {
-        rd_kafka_error_t *error = rd_kafka_begin_transaction(p->rk);
+        uint64_t now_us = clock_monotonic_us();
+        rd_kafka_error_t *error;
+
+        if (p->settled_us > now_us)
+                usleep((useconds_t) (p->settled_us - now_us));
+        error = rd_kafka_begin_transaction(p->rk);
 
         p->broken_at_begin = p->broken;
         return error ? failed(p, error, REASON_TRANSACTION, "a transaction can't begin", e) : 0;
@@ -83,7 +99,7 @@ struct ending {
                 rd_kafka_consumer_group_metadata_t *group;
         } cursors[PRODUCER_PROGRESS_MOST];
         size_t count, added;
-        uint64_t until_us;
+        uint64_t until_us, asked_us;    /* asked_us: since when the commit is due */
         rd_kafka_error_t *error;        /* the answer */
         atomic_bool asked;              /* the commit was; else the cursor was the last */
         atomic_bool left;               /* nobody waits any more */
@@ -118,6 +134,7 @@ static void end(void *arg) {
         for (; n->added < n->count; n->added++)
                 if ((n->error = repeat(n, add_cursor)))
                         return;
+        n->asked_us = clock_monotonic_us();
         n->asked = true;
         n->error = n->left ? rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "too late") : repeat(n, commit);
 }
@@ -220,6 +237,7 @@ enum producer_commit producer_commit(struct producer *p, const struct producer_p
         asked = n->asked;
         if (!call_end(c))               /* and `n` with it */
                 return left_behind(p, progress->group, asked, e);
+        settle(p, n->asked_us);
         r = outcome(p, n, p->broken != broken, e);
         ending_free(n);
         return r;
