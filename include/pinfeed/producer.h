@@ -90,8 +90,8 @@ int producer_destroy(struct producer *p, struct error *e);
 int producer_connect(struct producer *p, int timeout_ms, struct error *e);
 
 /* Asks for a topic that must exist and that we may describe; may be repeated. ERROR_REFUSED, with what to do, when it doesn't exist or
- * may not be described. Deliveries are counted in `tally` (not owned; must outlive the producer). The topic lives as
- * long as the producer. */
+ * may not be described. Deliveries are counted in `tally` (not owned; must outlive the producer), but for a transactional
+ * producer's: of those only commits count. The topic lives as long as the producer. */
 int producer_topic(struct producer *p, const char *name, struct tally *tally, int timeout_ms,
                    struct producer_topic **ret, struct error *e);
 int producer_topic_partitions(const struct producer_topic *t);

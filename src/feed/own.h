@@ -23,6 +23,7 @@ struct feed {
         char *transactional_id;
         struct feed_progress progress;
         struct feed_result result;
+        uint64_t now_us;                        /* when the clock was looked at last: once a row, and after what takes long */
         uint64_t rows_at_count;                 /* committed when the first count began */
         bool announced, ready;                  /* what is said once was said */
 };

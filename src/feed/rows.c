@@ -59,7 +59,14 @@ enum step feed_commit_step(struct feed *f, bool done, struct error *e) {
 }
 
 static enum step commit_if_due(struct feed *f, struct error *e) {
-        return batch_is_due(&f->batch, &f->limits, clock_monotonic_us()) ? feed_commit_step(f, false, e) : STEP_ON;
+        enum step r;
+
+        f->now_us = clock_monotonic_us();
+        if (!batch_is_due(&f->batch, &f->limits, f->now_us))
+                return STEP_ON;
+        r = feed_commit_step(f, false, e);
+        f->now_us = clock_monotonic_us();
+        return r;
 }
 
 /* ---- sending ---- */
@@ -109,7 +116,8 @@ static enum producer_sent send(struct feed *f, const struct ahead_row *row, stru
                 began_us = began_us ? began_us : clock_monotonic_us();
                 if (producer_poll(f->connection.producer, WAIT_MS, e) < 0)
                         return PRODUCER_NOT_SENT;
-                waited_us = clock_monotonic_us() - began_us;
+                f->now_us = clock_monotonic_us();
+                waited_us = f->now_us - began_us;
                 if (waited_us > LIMIT_NO_ROOM_MS * 1000 || worker_left_ms(f->connection.worker) == 0) {
                         error_set(e, ERROR_UNREACHABLE, "Kafka has taken no records for %u s: %s",
                                   (unsigned) (waited_us / 1000000), producer_last_reason(f->connection.producer));
@@ -131,7 +139,7 @@ enum step feed_save_sent(struct feed *f) {
 enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct error *e) {
         if (!f->batch.open && begin(f, e) < 0)
                 return STEP_FAILED;
-        if (batch_is_too_long(&f->batch, &f->limits, clock_monotonic_us()))
+        if (batch_is_too_long(&f->batch, &f->limits, f->now_us))
                 return refuse_long_key(f, e), STEP_FAILED;
         switch (send(f, row, e)) {
         case PRODUCER_SENT:
@@ -143,7 +151,7 @@ enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct erro
         case PRODUCER_NOT_SENT:
                 return STEP_FAILED;
         }
-        batch_add(&f->batch, row->key, row->key_length, row->value_length, row->begins, row->ends, clock_monotonic_us());
+        batch_add(&f->batch, row->key, row->key_length, row->value_length, row->begins, row->ends, f->now_us);
         if (!f->result.has_first) {
                 cursor_print_key(&(struct key) { row->key, row->key_length }, &f->result.first);
                 f->result.has_first = true;
@@ -158,8 +166,10 @@ static enum step take_row(struct feed *f, const struct ahead_row *row, struct er
 
         f->batch.inside = f->batch.inside && !row->begins;
         r = commit_if_due(f, e);
-        if (r == STEP_ON && f->run->rate > 0)
+        if (r == STEP_ON && f->run->rate > 0) {
                 r = wait_turn(f, e);
+                f->now_us = clock_monotonic_us();
+        }
         if (r == STEP_ON && !f->batch.inside && worker_stopping(f->connection.worker))
                 return STEP_STOPPED;
         if (r != STEP_ON)

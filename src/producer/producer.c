@@ -127,12 +127,13 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
         (void) rk;
         p->in_flight--;
         if (!m->err) {
-                p->waiting_since_us = clock_monotonic_us();
+                p->heard = true;
                 p->reason[0] = 0;       /* whatever it was, it is over */
                 p->mismatch = NULL;
                 p->refused_by_broker = p->refused_by_tls = false;
         } else {
-                tally_failed(t->tally);
+                if (!p->transactional)
+                        tally_failed(t->tally);
                 delivery_failed(p, t, m->err);
         }
         if (p->settings.report)
@@ -282,7 +283,8 @@ int producer_new(const struct producer_settings *settings, struct producer **ret
 
         if (properties_make(settings, &conf, e) < 0)
                 return -1;
-        rd_kafka_conf_interceptor_add_on_new(conf, "pinfeed", on_new, NULL);
+        if (!settings->transactional_id)
+                rd_kafka_conf_interceptor_add_on_new(conf, "pinfeed", on_new, NULL);
         return producer_from(settings, conf, on_delivery, ret, e);
 }
 
@@ -427,7 +429,8 @@ enum producer_sent producer_send(struct producer *p, struct producer_topic *t, c
                                  const void *value, size_t value_length, void *tag, struct error *e) {
         rd_kafka_resp_err_t code;
 
-        tally_sent(t->tally);           /* before an acknowledgement can be there */
+        if (!p->transactional)
+                tally_sent(t->tally);   /* before an acknowledgement can be there */
         /* The payload is not written to: librdkafka copies it, its signature is older than const. */
         if (rd_kafka_produce(t->rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *) (uintptr_t) value,
                              value_length, key, key_length, tag) == 0) {
@@ -435,7 +438,8 @@ enum producer_sent producer_send(struct producer *p, struct producer_topic *t, c
                         p->waiting_since_us = clock_monotonic_us();
                 return PRODUCER_SENT;
         }
-        tally_unsent(t->tally);
+        if (!p->transactional)
+                tally_unsent(t->tally);
         code = rd_kafka_last_error();
         switch ((int) code) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
@@ -464,7 +468,12 @@ static void why_quiet(struct producer *p, struct error *e) {
 
 static void watch_quiet(struct producer *p) {
         uint64_t now_us = clock_monotonic_us();
-        bool quiet = p->in_flight > 0 && now_us - p->waiting_since_us >= QUIET_MS * 1000;
+        bool quiet;
+
+        if (p->heard)
+                p->waiting_since_us = now_us;
+        p->heard = false;
+        quiet = p->in_flight > 0 && now_us - p->waiting_since_us >= QUIET_MS * 1000;
 
         if (!p->settings.quiet || (!quiet && !p->waiting_said_us))
                 return;
