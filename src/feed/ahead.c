@@ -2,7 +2,11 @@
 
 #include <string.h>
 
-enum { CHUNK_BYTES = 256 << 10 };
+enum {
+        CHUNK_BYTES = 256 << 10,
+        WORTH_BYTES = 64 << 10,         /* as much is taken at once, unless no more comes for a while: */
+        WHILE_MS = 5,
+};
 
 /* ---- the reader's thread ---- */
 
@@ -58,7 +62,7 @@ static enum table_next read_rows(struct ahead *a, struct table_reader *reader, s
                 }
                 pthread_mutex_lock(&a->lock);
                 put(a, &row, &key, begins);
-                if (a->whole > 0)
+                if (a->whole > 0 && (a->takes_any || a->filling.bytes.length >= WORTH_BYTES))
                         pthread_cond_signal(&a->changed);
                 quit = a->quit;
                 pthread_mutex_unlock(&a->lock);
@@ -131,14 +135,24 @@ static void exchange(struct ahead *a) {
         a->next = a->whole = 0;
 }
 
+static bool wait_until(struct ahead *a, uint64_t until_us) {
+        struct timespec until = clock_timespec(until_us);
+
+        return pthread_cond_timedwait(&a->changed, &a->lock, &until) == 0;
+}
+
 static enum ahead_result take(struct ahead *a, unsigned wait_ms, struct error *e) {
-        struct timespec until = clock_timespec(clock_monotonic_us() + wait_ms * 1000ull);
+        uint64_t now_us = clock_monotonic_us(), while_us = now_us + WHILE_MS * 1000, until_us = now_us + wait_ms * 1000ull;
         enum ahead_result r = AHEAD_NONE;
 
         pthread_mutex_lock(&a->lock);
-        while (a->whole == 0 && !a->done)
-                if (wait_ms == 0 || pthread_cond_timedwait(&a->changed, &a->lock, &until) != 0)
-                        break;
+        while (!a->done && (a->whole == 0 || a->filling.bytes.length < WORTH_BYTES)
+               && wait_until(a, while_us < until_us ? while_us : until_us))
+                ;
+        a->takes_any = true;
+        while (!a->done && a->whole == 0 && wait_until(a, until_us))
+                ;
+        a->takes_any = false;
         if (a->whole > 0) {
                 exchange(a);
                 pthread_cond_signal(&a->changed);

@@ -45,6 +45,7 @@ struct ahead {
         struct ahead_chunk filling;
         size_t whole;                   /* so many of its rows may be taken: more with the last one's key don't follow, */
         bool quit, done, good;          /* or it is a key of too many rows; quit: nobody takes any more */
+        bool takes_any;                 /* the taker has waited for more, and takes what comes */
         enum table_next result;         /* when done; TABLE_ROW: it was told to quit */
         struct error error;
         struct buffer key;              /* the reader's own: of the last row */
