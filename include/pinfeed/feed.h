@@ -29,6 +29,7 @@ struct feed_run {
         _Atomic double rate;                    /* rows a second of all feeds; 0: unlimited */
         _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
         _Atomic size_t unready;                 /* feeds that are not verified yet */
+        atomic_bool watched;                    /* somebody wants to know how many rows are left: they are counted */
         bool follows;                           /* there is no end: new rows are sent as they appear, until a stop */
         /* When it follows: between two looks; how long a missing key may be late. */
         _Atomic uint64_t interval_us, settle_us;
@@ -39,7 +40,7 @@ struct feed_run {
 
 /* What a feed shows to the main thread. */
 struct feed_progress {
-        _Atomic uint64_t total;                 /* rows of this run that are to be sent; UINT64_MAX: not known yet */
+        _Atomic uint64_t total;                 /* rows of this run that are to be sent; UINT64_MAX: not counted (yet) */
         _Atomic uint64_t before;                /* rows that earlier processes sent, if it goes on where one was stopped */
         _Atomic uint64_t sent, committed;       /* by this process, over all attempts */
         _Atomic uint64_t bytes;                 /* committed */
@@ -49,6 +50,7 @@ struct feed_progress {
         _Atomic uint64_t missing, unused;       /* keys that are looked for; that were given up as never used */
         _Atomic uint64_t late, missed;          /* rows that came out of key order; that were found too late to be sent */
         _Atomic uint64_t looks;
+        _Atomic bool begun;                     /* where it begins is known, and was said */
         _Atomic bool finished;
         _Atomic bool flowing;                   /* rows are read: a stop commits them, nothing is to be interrupted */
 };

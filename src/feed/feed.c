@@ -213,7 +213,7 @@ static int take_steps(struct feed *f, int (*const *steps)(struct feed *f, struct
 static enum feed_end attempt(struct feed *f, struct error *e) {
         static int (*const replay[])(struct feed *f, struct error *e) = {
                 open_database, open_producer, take_over, find_place, claim,
-                feed_settle_bound, feed_begin_count, feed_announce, NULL,
+                feed_settle_bound, feed_announce, NULL,
         };
         static int (*const follow[])(struct feed *f, struct error *e) = {
                 open_database, open_producer, take_over, find_place, keep_begin, claim, feed_announce, NULL,
@@ -225,6 +225,8 @@ static enum feed_end attempt(struct feed *f, struct error *e) {
         if (take_steps(f, f->run->follows ? follow : replay, e) == 0)
                 end = f->run->follows ? keep_up(f, e) : feed_rows(f, e);
         f->result.complete = end == FEED_COMPLETE;
+        if (end == FEED_COMPLETE && f->progress.total == UINT64_MAX)    /* nobody has counted: now it is known */
+                f->progress.total = f->progress.sent;
         if (end == FEED_COMPLETE && feed_count_missed(f, e) < 0 && e->class != ERROR_STOPPED)
                 service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, e);
         count_stop(&f->count);
@@ -359,6 +361,7 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e) {
         count_stop(&f->count);
         if (r == 0)
                 note_plan(f);
+        f->progress.begun = r == 0;
         if (connection_close(&f->connection, r < 0 ? &(struct error) {} : e) < 0)
                 r = -1;
         return r;

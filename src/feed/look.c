@@ -152,8 +152,8 @@ int feed_begin_count(struct feed *f, struct error *e) {
         struct feed_range range;
 
         (void) e;
-        if (f->progress.total != UINT64_MAX)
-                return 0;               /* an earlier attempt did */
+        if (f->progress.total != UINT64_MAX || f->count.under_way)
+                return 0;
         f->rows_at_count = f->progress.committed;
         feed_range(f, &range);
         if (f->place.at->has_to)
@@ -214,7 +214,7 @@ static void say_resume(struct feed *f) {
 }
 
 int feed_announce(struct feed *f, struct error *e) {
-        if (f->announced)
+        if (f->progress.begun)
                 return 0;
         if (f->place.at->has_last)
                 say_resume(f);
@@ -223,7 +223,7 @@ int feed_announce(struct feed *f, struct error *e) {
                 if (say_what_is_there(f, e) < 0)
                         return -1;
         }
-        f->announced = true;
+        f->progress.begun = true;
         return 0;
 }
 
@@ -252,8 +252,6 @@ void feed_begin_missed(struct feed *f) {
 
         if (f->count.under_way)
                 count_end(&f->count, &rows, &(struct error) {});
-        if (f->progress.total == UINT64_MAX)    /* nobody could count: now it is known */
-                f->progress.total = f->progress.sent;
         if (b->rows > 0)
                 last = (struct key) { b->last.data, b->last.length };
         if ((b->rows > 0 || at->has_last) && !no_key_is_left(f, &last))

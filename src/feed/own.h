@@ -25,7 +25,7 @@ struct feed {
         struct feed_result result;
         uint64_t now_us;                        /* when the clock was looked at last: once a row, and after what takes long */
         uint64_t rows_at_count;                 /* committed when the first count began */
-        bool announced, ready;                  /* what is said once was said */
+        bool ready;                             /* it has claimed its place once */
 };
 
 /* ---- feed.c, for run.c ---- */
@@ -50,7 +50,7 @@ struct feed_range {
         bool inclusive;
 };
 void feed_range(const struct feed *f, struct feed_range *ret);
-/* Counts how many rows are to be sent, and fills progress.total, while they are sent. */
+/* Counts how many rows are to be sent, and fills progress.total, while they are sent; unless that is known. */
 int feed_begin_count(struct feed *f, struct error *e);
 /* What is worth knowing before anything is sent; once. */
 int feed_announce(struct feed *f, struct error *e);

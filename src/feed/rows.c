@@ -177,13 +177,20 @@ static enum step take_row(struct feed *f, const struct ahead_row *row, struct er
         return f->run->follows ? keep_row(f, row, e) : feed_send_row(f, row, e);
 }
 
+/* From time to time. The server reads every row to count them: it is asked if somebody watches, and beside the rows. */
+static int look_round(struct feed *f, struct error *e) {
+        if (f->run->watched && !f->run->follows && feed_begin_count(f, e) < 0)
+                return -1;
+        return producer_poll(f->connection.producer, 0, e);
+}
+
 /* No row is there: time to commit, or to stop. */
 static enum step idle(struct feed *f, struct error *e) {
         if (worker_stopping(f->connection.worker) && !f->batch.inside)
                 return STEP_STOPPED;
         if (worker_left_ms(f->connection.worker) == 0)
                 return error_stopped(e), STEP_FAILED;   /* in the middle of a key: not committed, and sent again later */
-        if (producer_poll(f->connection.producer, 0, e) < 0)
+        if (look_round(f, e) < 0)
                 return STEP_FAILED;
         return commit_if_due(f, e);
 }
@@ -194,7 +201,7 @@ static enum step send_rows(struct feed *f, struct ahead *a, struct error *e) {
         enum step r = STEP_ON;
 
         for (uint64_t n = 0; r == STEP_ON; n++) {
-                if (n % POLL_ROWS == 0 && producer_poll(f->connection.producer, 0, e) < 0)
+                if (n % POLL_ROWS == 0 && look_round(f, e) < 0)
                         return STEP_FAILED;
                 switch (ahead_next(a, WAIT_MS, &row, e)) {
                 case AHEAD_ROW:

@@ -44,12 +44,16 @@ static void add_core(const struct progress *p, unsigned columns, bool *full, str
         bool narrow = columns < NARROW, flows = !p->finished && p->per_s > 0;
         char sent[32], total[32], rate[32], left[32];
 
-        if (!p->known) {
+        if (!p->known && p->sent == 0) {
                 add(line, columns, full, "looks where to begin");
                 return;
         }
-        add(line, columns, full, narrow ? "%3u%%" : "%3u %%", percent(p->sent, p->total));
-        add(line, columns, full, narrow ? " %s/%s" : "  %s of %s", text_count(p->sent, sent), text_count(p->total, total));
+        if (!p->known)
+                add(line, columns, full, narrow ? "%s" : "%s rows", text_count(p->sent, sent));
+        else {
+                add(line, columns, full, narrow ? "%3u%%" : "%3u %%", percent(p->sent, p->total));
+                add(line, columns, full, narrow ? " %s/%s" : "  %s of %s", text_count(p->sent, sent), text_count(p->total, total));
+        }
         if (flows)
                 add(line, columns, full, narrow ? " %s/s" : ", %s/s", text_count((uint64_t) (p->per_s + 0.5), rate));
         clock_format_duration(p->left_s, left);
@@ -61,9 +65,9 @@ static void add_rest(const struct progress *p, unsigned columns, bool *full, str
         const char *comma = columns < NARROW ? "" : ",";
         char committed[32], bytes[32];
 
-        if (p->known && p->committed < p->sent)
+        if (p->committed < p->sent)
                 add(line, columns, full, "%s %s committed", comma, text_count(p->committed, committed));
-        if (p->known && p->bytes)
+        if (p->bytes)
                 add(line, columns, full, "%s %s", comma, text_bytes(p->bytes, bytes));
 }
 

@@ -37,7 +37,7 @@ static void look(struct replay *r) {
                 if (p->sent < p->committed)             /* ... but where a recovery goes back between the two */
                         p->sent = p->committed;
                 p->total = p->known && before + total > p->sent ? before + total : p->sent;
-                if (p->known)
+                if (p->known || from->sent > 0)
                         pace_update(&r->paces[i], p->sent, now_us);
                 p->per_s = r->paces[i].per_s;
                 p->left_s = p->finished ? 0 : pace_left_s(&r->paces[i], p->total);
@@ -48,6 +48,7 @@ static void on_progress(void *arg) {
         struct replay *r = arg;
         _cleanup_buffer_ struct buffer lines = {};
 
+        r->run.watched = true;
         look(r);
         progress_print(r->progress, r->run.count, service_columns(r->run.session.service), &lines);
         service_progress(r->run.session.service, buffer_string(&lines));
@@ -57,21 +58,23 @@ static void report_feed(struct replay *r, size_t i, double seconds) {
         const struct progress *p = &r->progress[i];
         uint64_t fresh = feed_progress(r->run.feeds[i])->committed;
         const char *topic = feed_stream(r->run.feeds[i])->topic;
-        char committed[32], in_flight[32], bytes[32], left[32], counts[4][32];
+        char committed[32], in_flight[32], bytes[32], left[32], of[40] = "", counts[4][32];
         const struct service_field fields[] = {
                 { "PINFEED_TOPIC", topic }, { "PINFEED_DELIVERED", committed },
                 { "PINFEED_IN_FLIGHT", in_flight }, { "PINFEED_BYTES", bytes },
         };
 
-        if (!p->known)
+        if (!p->known && p->sent == 0)
                 return;
+        if (p->known)
+                snprintf(of, sizeof of, " of %s", text_count(p->total, counts[1]));
         snprintf(committed, sizeof committed, "%" PRIu64, fresh);
         snprintf(in_flight, sizeof in_flight, "%" PRIu64, p->sent - p->committed);
         snprintf(bytes, sizeof bytes, "%" PRIu64, p->bytes);
         clock_format_duration(p->left_s, left);
         service_log(r->run.session.service, SERVICE_INFO, MESSAGE_REPLAY_PROGRESS, fields, sizeof fields / sizeof *fields,
-                    "%s: %s of %s rows committed, %s sent after that, %s/s%s%s%s", topic, text_count(p->committed, counts[0]),
-                    text_count(p->total, counts[1]), text_count(p->sent - p->committed, counts[2]),
+                    "%s: %s%s rows committed, %s sent after that, %s/s%s%s%s", topic, text_count(p->committed, counts[0]), of,
+                    text_count(p->sent - p->committed, counts[2]),
                     text_count((uint64_t) ((double) (fresh - r->reported_committed[i]) / seconds + 0.5), counts[3]),
                     p->left_s ? ", about " : "", p->left_s ? left : "", p->left_s ? " left" : "");
         r->reported_committed[i] = fresh;
@@ -85,6 +88,7 @@ static void on_report(void *arg, bool asked) {
         char counts[2][32];
         bool known = true;
 
+        r->run.watched = true;
         look(r);
         for (size_t i = 0; i < r->run.count; i++) {
                 const struct progress *p = &r->progress[i];
@@ -101,6 +105,9 @@ static void on_report(void *arg, bool asked) {
         if (known)
                 session_does(&r->run.session, "Replays: %s of %s rows committed (%.0f %%), %.0f/s", text_count(committed, counts[0]),
                              text_count(total, counts[1]), total ? 100.0 * (double) committed / (double) total : 100.0,
+                             seconds > 0 ? (double) fresh / seconds : 0);
+        else if (committed > 0)
+                session_does(&r->run.session, "Replays: %s rows committed, %.0f/s", text_count(committed, counts[0]),
                              seconds > 0 ? (double) fresh / seconds : 0);
         session_report_token(&r->run.session);
 }

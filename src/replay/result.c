@@ -117,7 +117,7 @@ static void print_table(const struct feed_run *run, uint64_t began_us, FILE *out
         for (size_t i = 0; i < run->count; i++) {
                 const struct feed_progress *p = feed_progress(run->feeds[i]);
 
-                if (p->total == UINT64_MAX && p->committed == 0)
+                if (!p->begun)
                         continue;
                 if (known++ == 0 && !run->dry_run)
                         fprintf(out, "%-6s %11s %9s %8s %9s\n", "stream", "rows", "bytes", "time", "rows/s");
@@ -168,7 +168,7 @@ void result_log(const struct feed_run *run, uint64_t began_us) {
                 double seconds = (double) (r->ended_us - r->began_us) / 1e6;
                 char counts[3][32];
 
-                if (p->total == UINT64_MAX && p->committed == 0)
+                if (!p->begun)
                         continue;
                 service_log(run->session.service, SERVICE_INFO, MESSAGE_REPLAY_FINISHED, &field, 1,
                             "%s: %s, %s row%s sent in %.1f s (%s/s), %s transaction%s", field.value,

@@ -44,10 +44,14 @@ static void a_wide_line_has_all_numbers(void **state) {
 }
 
 static void a_line_says_what_is_not_known_yet(void **state) {
-        const struct progress unknown = { .name = "pin" };
+        const struct progress unknown = { .name = "pin" }, uncounted = {
+                .name = "pin", .total = 412000, .sent = 412000, .committed = 400000, .per_s = 240000,
+        };
 
         (void) state;
         lines_are(&unknown, 1, 79, "pin [........................] looks where to begin");
+        lines_are(&uncounted, 1, 79, "pin [........................] 412,000 rows, 240,000/s, 400,000 committed");
+        lines_are(&uncounted, 1, 39, "pin [...............] 412,000 240,000/s");
 }
 
 static void nothing_to_send_is_all_of_it(void **state) {
