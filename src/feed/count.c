@@ -4,11 +4,11 @@ static void *run(void *arg) {
         struct count *c = arg;
         const struct key after = { c->after.data, c->after.length }, to = { c->to.data, c->to.length };
 
-        c->result = c->connection->database ? 0 : connection_try_database(c->connection, &c->error);
+        c->result = connection_try_database(&c->own, &c->error);
         if (c->result == 0)
-                c->result = table_count(c->connection->database, c->table, c->has_after ? &after : NULL, c->inclusive, &to,
-                                        &c->rows, &c->error);
-        if (c->result == 0 && c->done)
+                c->result = table_count(c->own.database, c->table, c->has_after ? &after : NULL, c->inclusive, &to, &c->rows,
+                                        &c->error);
+        if (c->result == 0)
                 c->done(c->arg, c->rows);
         return NULL;
 }
@@ -22,9 +22,8 @@ void count_init(struct count *c, struct session *s) {
         connection_init(&c->own, s, NULL);
 }
 
-void count_start(struct count *c, struct connection *connection, const struct table *table, const struct key *after,
-                 bool inclusive, const struct key *to, void (*done)(void *arg, uint64_t rows), void *arg) {
-        c->connection = connection;
+void count_start(struct count *c, const struct table *table, const struct key *after, bool inclusive, const struct key *to,
+                 void (*done)(void *arg, uint64_t rows), void *arg) {
         c->table = table;
         c->has_after = after != NULL;
         c->inclusive = inclusive;
@@ -53,12 +52,11 @@ void count_stop(struct count *c) {
         uint64_t rows;
 
         if (c->under_way) {
-                connection_cancel(c->connection);
+                connection_cancel(&c->own);
                 count_end(c, &rows, &(struct error) {});
-                connection_close_database(c->connection);
-                connection_uncancel(c->connection);
         }
         connection_close_database(&c->own);
+        connection_uncancel(&c->own);
 }
 
 void count_free(struct count *c) {

@@ -1,12 +1,11 @@
-/* count: how many rows a range has, counted on a thread of its own, while others read and send. */
+/* count: how many rows a range has, counted on a thread and over a connection of its own, while others read and send. */
 #ifndef PINFEED_FEED_COUNT_H
 #define PINFEED_FEED_COUNT_H
 
 #include "pinfeed/session.h"
 
 struct count {
-        struct connection own;                  /* for whoever has no connection to spare */
-        struct connection *connection;          /* that one, or the caller's */
+        struct connection own;
         pthread_t thread;
         bool under_way;
         const struct table *table;
@@ -20,14 +19,13 @@ struct count {
 };
 
 void count_init(struct count *c, struct session *s);
-/* Counts rows with after < key <= to (after NULL: no lower bound; inclusive: after <= key), over a connection that nobody
- * else uses meanwhile, or over `own`, which is opened without patience. `table` must stay until count_end; the keys are
- * copied. `done`, which may be NULL, hears the number, on the thread. */
-void count_start(struct count *c, struct connection *connection, const struct table *table, const struct key *after,
-                 bool inclusive, const struct key *to, void (*done)(void *arg, uint64_t rows), void *arg);
+/* Counts rows with after < key <= to (after NULL: no lower bound; inclusive: after <= key), without patience. `table` must
+ * stay until count_end; the keys are copied. `done` hears the number, on the thread. */
+void count_start(struct count *c, const struct table *table, const struct key *after, bool inclusive, const struct key *to,
+                 void (*done)(void *arg, uint64_t rows), void *arg);
 /* Waits for its end. */
 int count_end(struct count *c, uint64_t *ret, struct error *e);
-/* Ends it, whatever it does; its connection can only be closed then, and `own` is. Safe when none is under way. */
+/* Ends it, whatever it does, and closes its connection. Safe when none is under way. */
 void count_stop(struct count *c);
 void count_free(struct count *c);               /* after count_stop */
 

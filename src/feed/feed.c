@@ -182,7 +182,7 @@ static int find_place(struct feed *f, struct error *e) {
         return 0;
 }
 
-/* Proves every right before the first record, and tells whom we fenced who we are. Counting may take long after that. */
+/* Proves every right before the first record, and tells whom we fenced who we are. */
 static int claim(struct feed *f, struct error *e) {
         switch (feed_commit(f, f->place.at->done, e)) {
         case PLACE_COMMITTED:
@@ -225,11 +225,11 @@ static enum feed_end attempt(struct feed *f, struct error *e) {
         if (take_steps(f, f->run->follows ? follow : replay, e) == 0)
                 end = f->run->follows ? keep_up(f, e) : feed_rows(f, e);
         f->result.complete = end == FEED_COMPLETE;
+        count_stop(&f->count);
         if (end == FEED_COMPLETE && f->progress.total == UINT64_MAX)    /* nobody has counted: now it is known */
                 f->progress.total = f->progress.sent;
         if (end == FEED_COMPLETE && feed_count_missed(f, e) < 0 && e->class != ERROR_STOPPED)
                 service_log_error(f->run->session.service, SERVICE_WARNING, MESSAGE_NOTE, e);
-        count_stop(&f->count);
         return end;
 }
 

@@ -157,7 +157,7 @@ int feed_begin_count(struct feed *f, struct error *e) {
         f->rows_at_count = f->progress.committed;
         feed_range(f, &range);
         if (f->place.at->has_to)
-                count_start(&f->count, &f->count.own, f->stream.table, range.lower, range.inclusive, &range.to, on_counted, f);
+                count_start(&f->count, f->stream.table, range.lower, range.inclusive, &range.to, on_counted, f);
         else
                 on_counted(f, 0);
         return 0;
@@ -228,46 +228,33 @@ int feed_announce(struct feed *f, struct error *e) {
 }
 
 /* Whether so many rows were sent as there can be keys from the least one on: then a count of those that are there now, for
- * which the server reads every one of them, could not find more. */
+ * which the server reads every one of them, could not find more. With a `where` the least one may be as far to seek. */
 static bool no_key_is_left(struct feed *f, const struct key *last) {
         const struct table_facts *facts = table_facts(f->stream.table);
         const char *from = f->run->from;
         struct key least, greatest;
         int64_t first, begin, end;
 
-        if (facts->key_kind != KEY_INTEGER || !facts->key_unique
+        if (facts->key_kind != KEY_INTEGER || !facts->key_unique || f->stream.config->where
             || table_key_bounds(f->connection.database, f->stream.table, &least, &greatest, &(struct error) {}) != TABLE_BOUNDS
             || gaps_parse_key(least.data, least.length, &first) < 0 || gaps_parse_key(last->data, last->length, &end) < 0)
                 return false;
         if (from && gaps_parse_key(from, strlen(from), &begin) == 0 && begin > first)
                 first = begin;
-        return first > end || (uint64_t) end - (uint64_t) first < f->place.at->rows + f->batch.rows;
-}
-
-void feed_begin_missed(struct feed *f) {
-        const struct cursor_run *at = f->place.at;
-        const struct batch *b = &f->batch;
-        struct key last = { at->last.data, at->last.length }, from = { f->run->from, f->run->from ? strlen(f->run->from) : 0 };
-        uint64_t rows;
-
-        if (f->count.under_way)
-                count_end(&f->count, &rows, &(struct error) {});
-        if (b->rows > 0)
-                last = (struct key) { b->last.data, b->last.length };
-        if ((b->rows > 0 || at->has_last) && !no_key_is_left(f, &last))
-                count_start(&f->count, &f->connection, f->stream.table, f->run->from ? &from : NULL, true, &last, NULL, NULL);
+        return first > end || (uint64_t) end - (uint64_t) first < f->place.at->rows;
 }
 
 /* Rows that came in below the cursor: keys that don't grow, or commits that were late. Rows that were sent and deleted
  * since hide as many of them. */
 int feed_count_missed(struct feed *f, struct error *e) {
         const struct cursor_run *at = f->place.at;
+        const struct key last = { at->last.data, at->last.length }, from = { f->run->from, f->run->from ? strlen(f->run->from) : 0 };
         enum table_null_keys null_keys;
         uint64_t count;
 
-        if (!f->count.under_way)
+        if (!at->has_last || no_key_is_left(f, &last))
                 return 0;
-        if (count_end(&f->count, &count, e) < 0)
+        if (table_count(f->connection.database, f->stream.table, f->run->from ? &from : NULL, true, &last, &count, e) < 0)
                 return -1;
         f->result.missed = count > at->rows ? count - at->rows : 0;
         if (f->result.missed > 0)

@@ -54,9 +54,8 @@ void feed_range(const struct feed *f, struct feed_range *ret);
 int feed_begin_count(struct feed *f, struct error *e);
 /* What is worth knowing before anything is sent; once. */
 int feed_announce(struct feed *f, struct error *e);
-/* When every row is sent: counts them once more, while they are committed ... */
-void feed_begin_missed(struct feed *f);
-/* ... and says which rows were passed over; fills `missed`. */
+/* When every row is committed: counts them once more, unless none can be left, and says how many were passed over; fills
+ * `missed`. */
 int feed_count_missed(struct feed *f, struct error *e);
 
 /* ---- rows.c ---- */

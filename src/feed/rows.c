@@ -71,6 +71,13 @@ static enum step commit_if_due(struct feed *f, struct error *e) {
 
 /* ---- sending ---- */
 
+/* From time to time. The server reads every row to count them: it is asked if somebody watches, and beside the rows. */
+static int look_round(struct feed *f, int timeout_ms, struct error *e) {
+        if (f->run->watched && !f->run->follows && feed_begin_count(f, e) < 0)
+                return -1;
+        return producer_poll(f->connection.producer, timeout_ms, e);
+}
+
 /* Waits for the limiter; commits meanwhile when it is time to. */
 static enum step wait_turn(struct feed *f, struct error *e) {
         double rate = f->run->rate;
@@ -81,7 +88,7 @@ static enum step wait_turn(struct feed *f, struct error *e) {
 
                 if (r != STEP_ON)
                         return r;
-                if (producer_poll(f->connection.producer, clock_left_ms(turn_us, WAIT_MS), e) < 0)
+                if (look_round(f, clock_left_ms(turn_us, WAIT_MS), e) < 0)
                         return STEP_FAILED;
         }
         return STEP_ON;
@@ -177,20 +184,13 @@ static enum step take_row(struct feed *f, const struct ahead_row *row, struct er
         return f->run->follows ? keep_row(f, row, e) : feed_send_row(f, row, e);
 }
 
-/* From time to time. The server reads every row to count them: it is asked if somebody watches, and beside the rows. */
-static int look_round(struct feed *f, struct error *e) {
-        if (f->run->watched && !f->run->follows && feed_begin_count(f, e) < 0)
-                return -1;
-        return producer_poll(f->connection.producer, 0, e);
-}
-
 /* No row is there: time to commit, or to stop. */
 static enum step idle(struct feed *f, struct error *e) {
         if (worker_stopping(f->connection.worker) && !f->batch.inside)
                 return STEP_STOPPED;
         if (worker_left_ms(f->connection.worker) == 0)
                 return error_stopped(e), STEP_FAILED;   /* in the middle of a key: not committed, and sent again later */
-        if (look_round(f, e) < 0)
+        if (look_round(f, 0, e) < 0)
                 return STEP_FAILED;
         return commit_if_due(f, e);
 }
@@ -201,7 +201,7 @@ static enum step send_rows(struct feed *f, struct ahead *a, struct error *e) {
         enum step r = STEP_ON;
 
         for (uint64_t n = 0; r == STEP_ON; n++) {
-                if (n % POLL_ROWS == 0 && look_round(f, e) < 0)
+                if (n % POLL_ROWS == 0 && look_round(f, 0, e) < 0)
                         return STEP_FAILED;
                 switch (ahead_next(a, WAIT_MS, &row, e)) {
                 case AHEAD_ROW:
@@ -316,10 +316,8 @@ enum feed_end feed_rows(struct feed *f, struct error *e) {
         } while (r == STEP_ON && left > 0 && f->progress.sent > sent);
         if (r != STEP_ON)
                 return feed_end_early(f, r, e);
-        if (left == 0) {
-                feed_begin_missed(f);
+        if (left == 0)
                 return feed_commit(f, true, e) == PLACE_FAILED ? FEED_FAILED : FEED_COMPLETE;
-        }
         error_set(e, ERROR_FAILED, "stream %s: MySQL counts %llu rows that it does not send", f->stream.config->name,
                   (unsigned long long) left);
         return FEED_FAILED;

@@ -57,7 +57,7 @@ static void add_core(const struct progress *p, unsigned columns, bool *full, str
         if (flows)
                 add(line, columns, full, narrow ? " %s/s" : ", %s/s", text_count((uint64_t) (p->per_s + 0.5), rate));
         clock_format_duration(p->left_s, left);
-        if (flows && p->left_s)
+        if (flows && p->known && p->left_s)
                 add(line, columns, full, narrow ? " %s" : ", %s left", left);
 }
 

@@ -109,7 +109,7 @@ static void print_planned(const struct feed *f, FILE *out) {
         fputc('\n', out);
 }
 
-/* Of the streams of which it is known what there is to send; an error that came before says why it isn't. */
+/* Of the streams that have begun; an error that came before says why one hasn't. */
 static void print_table(const struct feed_run *run, uint64_t began_us, FILE *out) {
         uint64_t rows = 0, bytes = 0;
         size_t known = 0;

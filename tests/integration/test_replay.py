@@ -345,11 +345,13 @@ def test_an_account_that_may_have_one_connection_is_enough(table):
     table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(300), replay={"rate": 100})
     account = f"ALTER USER '{table.mariadb.user}'@'%' WITH MAX_USER_CONNECTIONS "
     table.mariadb.execute(account + "1")
+    refused = table.mariadb.execute("SHOW GLOBAL STATUS LIKE 'Aborted_connects'")
     try:
         done = result(table.pinfeed.run("--replay", "--streams=t", "--set=pinfeed.stats_interval=1").expect_exit(0))
     finally:
         table.mariadb.execute(account + "0")
     assert done["complete"] and done["totals"]["rows"] == 300 and done["streams"]["t"]["missed"] == 0
+    assert table.mariadb.execute("SHOW GLOBAL STATUS LIKE 'Aborted_connects'") != refused, "nobody has tried to count"
     assert re.search(r": \d+ rows committed", table.pinfeed.log) and "warning" not in table.pinfeed.log
 
 
@@ -387,7 +389,7 @@ def test_a_table_without_gaps_is_not_counted(table, keys, counts):
     is not read a second time."""
     table.make("k INT PRIMARY KEY, v TEXT", f"INSERT INTO t SELECT {keys}, 'x' FROM seq_1_to_50")
     with table.mariadb.overheard() as asked:
-        assert table.replay()["missed"] == 0
+        assert table.replay("--set=pinfeed.stats_interval=3600")["missed"] == 0
         assert sum("COUNT(*)" in question and "`k` >" not in question for question in asked()) == counts
 
 
@@ -430,7 +432,7 @@ def test_a_topic_that_holds_other_records_is_announced(table):
 def test_sigterm_commits_what_was_sent(table, number, watched):
     table.make("k INT NOT NULL, v INT", "INSERT INTO t SELECT seq DIV 3, seq FROM seq_1_to_900",     # three of each key
                replay={"commit_rows": 40})
-    table.pinfeed.start("--replay", "--streams=t", "--set=replay.rate=300")
+    table.pinfeed.start("--replay", "--streams=t", "--set=replay.rate=300", "--set=pinfeed.stats_interval=3600")
     wait_until(lambda: table.kafka.end_offset(table.topic) > 50, 30, "some rows")
     if watched:         # rows are counted for whoever asks how far it is
         wait_until(lambda: table.pinfeed.send_signal(signal.SIGUSR1) or " of 900 rows committed" in table.pinfeed.log, 30,
