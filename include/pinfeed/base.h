@@ -234,7 +234,7 @@ struct row {
         const unsigned long *lengths;           /* bytes of each cell */
 };
 
-/* ---- tally: what became of the records of one topic ------------------------------------------------------------ */
+/* ---- tally: what became of the records of one topic, outside of transactions ------------------------------------- */
 
 /* Latencies are counted in buckets whose width is an eighth of their octave, from 1 us to over an hour. */
 enum { TALLY_BUCKETS = 8 * 32 };

@@ -182,6 +182,7 @@ const char *producer_last_reason(const struct producer *p);
 unsigned producer_transaction_timeout_ms(const struct producer *p);
 /* Fences every earlier producer with the same transactional id and ends what it left open. */
 int producer_init_transactions(struct producer *p, int timeout_ms, struct error *e);
+/* May sleep for 20 ms, if the one before was committed just now. */
 int producer_begin(struct producer *p, struct error *e);
 
 /* An offset committed to a group inside a transaction, as the carrier of a text of at most 4,096 bytes

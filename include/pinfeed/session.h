@@ -151,7 +151,7 @@ struct stream {
         struct table *table;
         struct json_plan *plan;
         struct producer_topic *topic;           /* NULL until stream_open_topic */
-        struct tally tally;
+        struct tally tally;                     /* of a producer that isn't transactional */
         struct tally_snapshot reported;         /* main thread: at the last interval report */
 };
 

@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "pinfeed/limits.h"
 
-enum { SETTLE_MOST_US = 20000 };
+enum { LIBRDKAFKA_WAITS_US = 20000 };
 
 /* Not 0, which librdkafka takes for its own default. */
 static int slice_ms(uint64_t until_us) {
@@ -63,7 +63,7 @@ int producer_init_transactions(struct producer *p, int timeout_ms, struct error 
 static void settle(struct producer *p, uint64_t asked_us) {
         uint64_t now_us = clock_monotonic_us(), more_us = 2 * (now_us - asked_us);
 
-        p->settled_us = now_us + (more_us < SETTLE_MOST_US ? more_us : SETTLE_MOST_US);
+        p->settled_us = more_us < LIBRDKAFKA_WAITS_US ? now_us + more_us : 0;   /* else it may as well wait itself */
 }
 
 int producer_begin(struct producer *p, struct error *e) {
