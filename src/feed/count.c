@@ -3,13 +3,14 @@
 static void *run(void *arg) {
         struct count *c = arg;
         const struct key after = { c->after.data, c->after.length }, to = { c->to.data, c->to.length };
+        uint64_t rows;
 
         c->result = connection_try_database(&c->own, &c->error);
         if (c->result == 0)
-                c->result = table_count(c->own.database, c->table, c->has_after ? &after : NULL, c->inclusive, &to, &c->rows,
+                c->result = table_count(c->own.database, c->table, c->has_after ? &after : NULL, c->inclusive, &to, &rows,
                                         &c->error);
         if (c->result == 0)
-                c->done(c->arg, c->rows);
+                c->done(c->arg, rows);
         return NULL;
 }
 
@@ -37,23 +38,18 @@ void count_start(struct count *c, const struct table *table, const struct key *a
                 abort();                /* as for memory */
 }
 
-int count_end(struct count *c, uint64_t *ret, struct error *e) {
+int count_end(struct count *c, struct error *e) {
         pthread_join(c->thread, NULL);
         c->under_way = false;
-        if (c->result < 0) {
+        if (c->result < 0)
                 *e = c->error;
-                return -1;
-        }
-        *ret = c->rows;
-        return 0;
+        return c->result;
 }
 
 void count_stop(struct count *c) {
-        uint64_t rows;
-
         if (c->under_way) {
                 connection_cancel(&c->own);
-                count_end(c, &rows, &(struct error) {});
+                count_end(c, &(struct error) {});
         }
         connection_close_database(&c->own);
         connection_uncancel(&c->own);

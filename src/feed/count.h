@@ -13,7 +13,6 @@ struct count {
         bool has_after, inclusive;
         int result;                             /* the thread's: 0, or -1 with `error` */
         struct error error;
-        uint64_t rows;
         void (*done)(void *arg, uint64_t rows);
         void *arg;
 };
@@ -24,7 +23,7 @@ void count_init(struct count *c, struct session *s);
 void count_start(struct count *c, const struct table *table, const struct key *after, bool inclusive, const struct key *to,
                  void (*done)(void *arg, uint64_t rows), void *arg);
 /* Waits for its end. */
-int count_end(struct count *c, uint64_t *ret, struct error *e);
+int count_end(struct count *c, struct error *e);
 /* Ends it, whatever it does, and closes its connection. Safe when none is under way. */
 void count_stop(struct count *c);
 void count_free(struct count *c);               /* after count_stop */

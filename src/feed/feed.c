@@ -351,13 +351,12 @@ int feed_dry_run(struct worker *w, void *feed, struct error *e) {
                 open_database, open_producer, find_place, feed_settle_bound, feed_begin_count, NULL,
         };
         struct feed *f = feed;
-        uint64_t rows;
         int r;
 
         f->connection.worker = f->count.own.worker = w;
         r = take_steps(f, steps, e);
         if (r == 0 && f->count.under_way)
-                r = count_end(&f->count, &rows, e);
+                r = count_end(&f->count, e);
         count_stop(&f->count);
         if (r == 0)
                 note_plan(f);

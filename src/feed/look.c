@@ -229,9 +229,8 @@ int feed_announce(struct feed *f, struct error *e) {
 
 /* Whether so many rows were sent as there can be keys from the least one on: then a count of those that are there now, for
  * which the server reads every one of them, could not find more. With a `where` the least one may be as far to seek. */
-static bool no_key_is_left(struct feed *f, const struct key *last) {
+static bool no_key_is_left(struct feed *f, const struct key *from, const struct key *last) {
         const struct table_facts *facts = table_facts(f->stream.table);
-        const char *from = f->run->from;
         struct key least, greatest;
         int64_t first, begin, end;
 
@@ -239,7 +238,7 @@ static bool no_key_is_left(struct feed *f, const struct key *last) {
             || table_key_bounds(f->connection.database, f->stream.table, &least, &greatest, &(struct error) {}) != TABLE_BOUNDS
             || gaps_parse_key(least.data, least.length, &first) < 0 || gaps_parse_key(last->data, last->length, &end) < 0)
                 return false;
-        if (from && gaps_parse_key(from, strlen(from), &begin) == 0 && begin > first)
+        if (from && gaps_parse_key(from->data, from->length, &begin) == 0 && begin > first)
                 first = begin;
         return first > end || (uint64_t) end - (uint64_t) first < f->place.at->rows;
 }
@@ -248,13 +247,14 @@ static bool no_key_is_left(struct feed *f, const struct key *last) {
  * since hide as many of them. */
 int feed_count_missed(struct feed *f, struct error *e) {
         const struct cursor_run *at = f->place.at;
-        const struct key last = { at->last.data, at->last.length }, from = { f->run->from, f->run->from ? strlen(f->run->from) : 0 };
+        const char *text = f->run->from;
+        const struct key last = { at->last.data, at->last.length }, *from = text ? &(struct key) { text, strlen(text) } : NULL;
         enum table_null_keys null_keys;
         uint64_t count;
 
-        if (!at->has_last || no_key_is_left(f, &last))
+        if (!at->has_last || no_key_is_left(f, from, &last))
                 return 0;
-        if (table_count(f->connection.database, f->stream.table, f->run->from ? &from : NULL, true, &last, &count, e) < 0)
+        if (table_count(f->connection.database, f->stream.table, from, true, &last, &count, e) < 0)
                 return -1;
         f->result.missed = count > at->rows ? count - at->rows : 0;
         if (f->result.missed > 0)

@@ -17,7 +17,7 @@ struct feed {
         struct stream stream;
         struct place place;                     /* lasts over attempts */
         struct batch batch;                     /* of one attempt */
-        struct count count;                     /* likewise: first of what is to be sent, then of what was */
+        struct count count;                     /* likewise: of what is to be sent */
         struct batch_limits limits;
         struct keep keep;                       /* of one attempt, when it follows */
         char *transactional_id;

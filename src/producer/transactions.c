@@ -99,9 +99,9 @@ struct ending {
                 rd_kafka_consumer_group_metadata_t *group;
         } cursors[PRODUCER_PROGRESS_MOST];
         size_t count, added;
-        uint64_t until_us, asked_us;    /* asked_us: since when the commit is due */
+        uint64_t until_us;
         rd_kafka_error_t *error;        /* the answer */
-        atomic_bool asked;              /* the commit was; else the cursor was the last */
+        _Atomic uint64_t asked_us;      /* when the commit was asked for; 0: the cursor was the last */
         atomic_bool left;               /* nobody waits any more */
 };
 
@@ -135,7 +135,6 @@ static void end(void *arg) {
                 if ((n->error = repeat(n, add_cursor)))
                         return;
         n->asked_us = clock_monotonic_us();
-        n->asked = true;
         n->error = n->left ? rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "too late") : repeat(n, commit);
 }
 
@@ -203,17 +202,17 @@ static enum producer_commit left_behind(struct producer *p, const char *group, b
 
 static enum producer_commit outcome(struct producer *p, struct ending *n, bool broken, struct error *e) {
         rd_kafka_resp_err_t code = n->error ? rd_kafka_error_code(n->error) : RD_KAFKA_RESP_ERR_NO_ERROR;
-        bool late = code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+        bool late = code == RD_KAFKA_RESP_ERR__TIMED_OUT, asked = n->asked_us > 0;
 
         if (!n->error)
                 return broken ? PRODUCER_COMMITTED_AND_SPENT : PRODUCER_COMMITTED;
-        if (n->asked)
+        if (asked)
                 failed(p, n->error, REASON_WRITE, "a transaction can't be committed", e);
         else
                 failed(p, n->error, REASON_GROUP, "the cursor can't be added to the transaction", e);
-        if (n->asked && code == RD_KAFKA_RESP_ERR_UNKNOWN)      /* as of Kafka 4.1, in the middle of fencing us */
+        if (asked && code == RD_KAFKA_RESP_ERR_UNKNOWN)         /* as of Kafka 4.1, in the middle of fencing us */
                 e->class = ERROR_TAKEN_OVER;
-        return n->asked && (late || broken) ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
+        return asked && (late || broken) ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
 }
 
 enum producer_commit producer_commit(struct producer *p, const struct producer_progress *progress, size_t count,
@@ -234,7 +233,7 @@ enum producer_commit producer_commit(struct producer *p, const struct producer_p
         while (!call_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
                 until_us = producer_deadline(p, until_us);
         n->left = true;
-        asked = n->asked;
+        asked = n->asked_us > 0;
         if (!call_end(c))               /* and `n` with it */
                 return left_behind(p, progress->group, asked, e);
         settle(p, n->asked_us);
