@@ -107,15 +107,20 @@ char *admin_ask(const char *format, ...) {
         return answer;
 }
 
-struct database *open_database(unsigned timeout_ms) {
-        struct table_login login = { .socket = getenv("PINFEED_TEST_MYSQL_SOCKET"), .user = "root",
-                                     .database = "pinfeed_test", .timeout_ms = timeout_ms };
+struct database *open_as(const struct table_login *login) {
+        uint64_t until_us = clock_monotonic_us() + 30000000;
         struct database *db;
         struct error e;
 
-        if (database_open(&login, &db, &e) < 0)
-                fail_msg("%s (%s)", e.what, e.hint);
+        while (database_open(login, &db, &e) < 0)
+                if (e.class != ERROR_UNREACHABLE || clock_monotonic_us() > until_us)
+                        fail_msg("%s (%s)", e.what, e.hint);
         return db;
+}
+
+struct database *open_database(unsigned timeout_ms) {
+        return open_as(&(struct table_login) { .socket = getenv("PINFEED_TEST_MYSQL_SOCKET"), .user = "root",
+                                               .database = "pinfeed_test", .timeout_ms = timeout_ms });
 }
 
 char *session_value(struct database *db, const char *query) {

@@ -24,6 +24,8 @@ bool admin_sees_query(const char *words);
 /* The first cell of the answer, which the caller frees; NULL if there is no row or it is NULL. */
 char *admin_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Fails the test unless it succeeds within 30 s, however little time the log-in leaves each attempt. */
+struct database *open_as(const struct table_login *login);
 /* As root on the socket. */
 struct database *open_database(unsigned timeout_ms);
 struct table *describe(struct database *db, const struct table_spec *spec);

@@ -56,7 +56,6 @@ static void refuse(const struct table_login *login, struct error *e) {
 static void password_file_may_end_in_one_newline(void **state) {
         static const char *const endings[] = { "", "\n", "\r\n" };
         struct database *db;
-        struct error e;
         char path[256], text[128];
 
         (void) state;
@@ -65,8 +64,7 @@ static void password_file_may_end_in_one_newline(void **state) {
 
                 snprintf(text, sizeof text, "%s%s", password, endings[i]);
                 write_file("password", text, path);
-                if (database_open(&login, &db, &e) < 0)
-                        fail_msg("%s", e.what);
+                db = open_as(&login);
                 database_close(db);
         }
 }
@@ -109,7 +107,6 @@ static void wrong_logins_are_refused_with_what_to_do(void **state) {
 static void an_account_may_log_in_by_ed25519(void **state) {
         struct table_login login;
         struct database *db;
-        struct error e;
         char path[256];
 
         (void) state;
@@ -121,8 +118,7 @@ static void an_account_may_log_in_by_ed25519(void **state) {
         admin_run("INSTALL SONAME 'auth_ed25519'");
         admin_run("CREATE USER ed@'%%' IDENTIFIED VIA ed25519 USING PASSWORD('s3cret \\'quoted\" \\\\pass')");
         admin_run("GRANT SELECT ON pinfeed_test.* TO ed@'%%'");
-        if (database_open(&login, &db, &e) < 0)
-                fail_msg("%s", e.what);
+        db = open_as(&login);
         database_close(db);
         admin_run("DROP USER ed@'%%'");
 }
@@ -156,7 +152,7 @@ static void a_full_server_is_unreachable_for_now(void **state) {
         write_file("password", password, path);
         login = pin_login(path);
         admin_run("ALTER USER pin@'%%' WITH MAX_USER_CONNECTIONS 1");
-        assert_int_equal(database_open(&login, &db, &e), 0);
+        db = open_as(&login);
         refuse(&login, &e);
         admin_run("ALTER USER pin@'%%' WITH MAX_USER_CONNECTIONS 0");
         database_close(db);
@@ -177,8 +173,7 @@ static void tls_is_used_when_offered_and_verified_with_a_ca(void **state) {
                 char protection[200];
 
                 login.ssl_ca = verify ? getenv("PINFEED_TEST_MYSQL_CA") : NULL;
-                if (database_open(&login, &db, &e) < 0)
-                        fail_msg("%s", e.what);
+                db = open_as(&login);
                 cipher = session_value(db, "SHOW SESSION STATUS LIKE 'Ssl_cipher'");
                 assert_true(strlen(cipher) > 0);
                 database_tls(db, protection, sizeof protection);
@@ -214,7 +209,7 @@ static void missing_rights_name_the_grant(void **state) {
         admin_run("CREATE USER some@'%%' IDENTIFIED BY 's3cret \\'quoted\" \\\\pass'");
         admin_run("GRANT SELECT (k, a) ON pinfeed_test.rights TO some@'%%'");
         login.user = "some";
-        assert_int_equal(database_open(&login, &db, &e), 0);
+        db = open_as(&login);
         assert_int_equal(table_describe(db, &(struct table_spec) { .name = "many", .key = "k" }, &t, &e), -1);
         assert_error(&e, ERROR_REFUSED, "many", "denied", "GRANT SELECT ON `pinfeed_test`.`many` TO 'some'");
         assert_int_equal(table_describe(db, &(struct table_spec) { .name = "rights", .key = "k", .where = "b = 1" }, &t, &e),
@@ -336,7 +331,7 @@ static void a_row_too_large_is_refused_by_the_tables_name(void **state) {
         (void) state;
         admin_create("large", "(k INT PRIMARY KEY, filler LONGTEXT)");
         admin_run("INSERT INTO large VALUES (1, REPEAT('x', 1000000)), (2, REPEAT('x', 2000000))");
-        assert_int_equal(database_open(&login, &db, &e), 0);
+        db = open_as(&login);
         t = describe(db, &(struct table_spec) { .stream = "geo", .name = "large", .key = "k" });
         assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
         read_until_error(r, &e);
@@ -444,13 +439,11 @@ static void beat(void *arg) {
 static struct database *open_with_pulse(const char *password_file, unsigned timeout_ms, struct pulse *p) {
         struct table_login login = pin_login(password_file);
         struct database *db;
-        struct error e;
 
         login.timeout_ms = timeout_ms;
         login.alive = beat;
         login.alive_arg = p;
-        if (database_open(&login, &db, &e) < 0)
-                fail_msg("%s", e.what);
+        db = open_as(&login);
         return db;
 }
 
@@ -518,7 +511,7 @@ static void a_stop_from_another_thread_ends_a_call(void **state) {
         struct error e;
 
         (void) state;
-        assert_int_equal(database_open(&login, &db, &e), 0);
+        db = open_as(&login);
         id = mysql_thread_id(db->mysql);
         t = describe_many(db, "SLEEP(60) = 0");
         pthread_create(&thread, NULL, stop_when_asked, &stop);
@@ -658,7 +651,7 @@ static void a_frozen_server_ends_the_call_and_closing_does_not_hang(void **state
                 if (!tcp)
                         db = open_database(1000);
                 else
-                        assert_int_equal(database_open(&login, &db, &e), 0);
+                        db = open_as(&login);
                 t = describe_many(db, NULL);
                 assert_int_equal(table_read(db, t, NULL, false, NULL, 0, &r, &e), 0);
                 assert_int_equal(table_next(r, &row, &key, &e), 0);
@@ -712,7 +705,7 @@ static void a_frozen_server_ends_logging_in_and_an_idle_connection_closes(void *
         write_file("password", password, path);
         login = pin_login(path);
         login.timeout_ms = 1000;
-        assert_int_equal(database_open(&login, &idle, &e), 0);
+        idle = open_as(&login);
         kill(server(), SIGSTOP);
         database_close(idle);
         refuse(&login, &e);

@@ -846,11 +846,9 @@ static struct table_facts facts_at(struct table_login login) {
         struct table_facts facts;
         struct database *db;
         struct table *t;
-        struct error e;
 
         login.user = "finger";
-        if (database_open(&login, &db, &e) < 0)
-                fail_msg("%s", e.what);
+        db = open_as(&login);
         t = describe(db, &(struct table_spec) { .name = "finger", .key = "k" });
         facts = *table_facts(t);
         table_free(t);
@@ -961,14 +959,12 @@ static void transactions_are_hidden_on_a_replica_and_without_the_right(void **st
                                      .user = "nosy", .database = "pinfeed_test", .timeout_ms = 10000 };
         struct database *db = open_database(10000), *nosy;
         uint64_t oldest, newest;
-        struct error e;
 
         (void) state;
         admin_run("DROP USER IF EXISTS nosy@'%%'");
         admin_run("CREATE USER nosy@'%%'");
         admin_run("GRANT SELECT ON *.* TO nosy@'%%'");
-        if (database_open(&login, &nosy, &e) < 0)
-                fail_msg("%s", e.what);
+        nosy = open_as(&login);
         assert_int_equal(transactions(nosy, &oldest, &newest), DATABASE_TRANSACTIONS_HIDDEN);
         free(session_value(nosy, "SELECT 1"));          /* the connection is as good as before */
         database_close(nosy);
