@@ -15,7 +15,7 @@ enum compare_class {
         COMPARE_DOUBLED,                /* records beyond a row's first */
         COMPARE_ALTERED,                /* rows whose record differs */
         COMPARE_FOREIGN,                /* records without a row, or without a key or a value */
-        COMPARE_AWAITED,                /* rows without a record which is still to come: no difference */
+        COMPARE_AWAITED,                /* rows without a record which is still to come, as the caller says */
         COMPARE_CLASSES
 };
 

@@ -87,5 +87,9 @@ int feed_look(struct connection *c, const struct config_stream *stream, struct c
 /* Whether a follow would still send a row of that key: it lies beyond the last one, unless a replay has gone on since, or is
  * one of those that are missing and looked for. */
 bool feed_awaits(const struct cursor_run *run, const struct key *key);
+/* Whether a follow whose cursor was `before` has come as far as that key since, which it awaited then. */
+bool feed_goes_on(const struct cursor_run *before, const struct cursor_run *now, const struct key *key);
+/* How long a follow that runs may take for that, in seconds, once the row can be seen. */
+double feed_follow_takes_s(const struct config *config, const struct cursor_run *run);
 
 #endif

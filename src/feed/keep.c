@@ -16,6 +16,7 @@ enum {
         COUNT_SETTLES = 10,             /* rows are counted every so many settle times */
         RENEW_S = 3600,                 /* an idle cursor is committed again: brokers forget old ones */
         OURS_S = 20,                    /* and looked at: has somebody taken over? */
+        LOOK_TAKES_S = 10,              /* with its commit, at most, where servers are slow */
 };
 
 enum { GROWING, LAST, COUNTED };
@@ -108,6 +109,25 @@ bool feed_awaits(const struct cursor_run *run, const struct key *key) {
                   && (number <= last || !run->has_to);
         gaps_free(&gaps);
         return awaited;
+}
+
+/* A row that has gone again meanwhile is passed by. */
+bool feed_goes_on(const struct cursor_run *before, const struct cursor_run *now, const struct key *key) {
+        int64_t number, was, is;
+
+        if (!now->followed || now->has_to || gaps_parse_key(key->data, key->length, &number) < 0
+            || !now->has_last || gaps_parse_key(now->last.data, now->last.length, &is) < 0)
+                return false;
+        if (before->has_last && gaps_parse_key(before->last.data, before->last.length, &was) == 0 && number <= was)
+                return !feed_awaits(now, key);
+        return number <= is;
+}
+
+/* It looks once an interval; and while many keys are missing, new ones may wait until some are settled. */
+double feed_follow_takes_s(const struct config *config, const struct cursor_run *run) {
+        double held_up_s = run->gaps.length < GAPS_TEXT_MAX / 2 ? 0 : config->follow_settle_s;
+
+        return 2 * config->follow_interval_s + held_up_s + LOOK_TAKES_S;
 }
 
 /* ---- a row ---- */

@@ -35,12 +35,13 @@ struct check {
         struct compare *compare;        /* NULL: it was not begun */
         int64_t log_start;              /* the greatest of the partitions: 0: nothing was deleted at the beginning */
         bool untold;                    /* which rows are missing can't be told */
+        double unsent_s;                /* rows are awaited, and were not sent within so long; 0: a follow goes on */
         uint64_t out_of_order, aborted, took_us;
 
         /* for the main thread, too */
         _Atomic uint64_t rows_read;
         atomic_bool failed;             /* one side: the other one may end */
-        atomic_bool done;
+        atomic_bool done, awaits;       /* awaits: a follow is waited for */
         atomic_uint round;              /* as compare_sides has it */
         _Atomic uint64_t offsets;       /* that there are */
         _Atomic uint64_t offsets_read;  /* another thread's than rows_read, in another cache line */
@@ -55,7 +56,7 @@ struct verify {
         size_t count;
         const struct options *options;
         size_t show;
-        uint64_t began_us;
+        uint64_t began_us, snapshot_us;
         /* the posts of the emulation */
         struct compare *posts[VERIFY_POSTS];
         size_t topics_of_posts;         /* fewer than two: nothing to compare */
@@ -76,6 +77,13 @@ int begin_cut(struct check *c, struct error *e);
 int side_rows(void *check, struct error *e);
 int side_records(void *check, struct error *e);
 int side_both(void *check, struct error *e);
+
+/* ---- await.c ---- */
+
+/* Whether rows are awaited. After the comparison. */
+bool await_is_due(const struct check *c);
+/* Where some are: waits until a follow has sent any, or for as long as one may take. */
+int await_follow(struct verify *v, struct error *e);
 
 /* ---- verdict.c ---- */
 

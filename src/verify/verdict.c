@@ -8,8 +8,10 @@
 
 /* What is counted, in the order in which it is printed; the classes first. */
 enum { OUT_OF_ORDER = COMPARE_CLASSES, ABORTED, FIGURES };
-static bool is_difference(int figure) {
-        return figure != COMPARE_AWAITED && figure != ABORTED;
+
+/* What is awaited is one if nobody sends it. */
+static bool is_difference(const struct check *c, int figure) {
+        return figure == COMPARE_AWAITED ? c->unsent_s > 0 : figure != ABORTED;
 }
 
 struct figure {
@@ -45,7 +47,7 @@ static bool is_equal(const struct check *c) {
 
         figures_of(c, figures);
         for (int i = 0; i < FIGURES; i++)
-                equal = equal && (!is_difference(i) || figures[i].count == 0);
+                equal = equal && (!is_difference(c, i) || figures[i].count == 0);
         return equal;
 }
 
@@ -108,6 +110,8 @@ static json_t *print_check(const struct check *c, bool show) {
                 if (i < COMPARE_CLASSES)
                         json_object_set_new(keys, figures[i].name, print_names(figures[i].keys));
         }
+        if (c->cursor.main.followed)
+                json_object_set_new(object, "follow_goes_on", await_is_due(c) ? json_boolean(c->unsent_s == 0) : json_null());
         json_object_set_new(object, "log_start", json_integer(c->log_start));
         json_object_set_new(object, "compared_from", c->is_cut && !c->untold ? print_key(&c->cut) : json_null());
         json_object_set_new(object, "first_keys", keys);
@@ -216,22 +220,33 @@ int verdict_print(const struct verify *v, bool json, FILE *out, struct error *e)
         return session_printed(out, e);
 }
 
+static void add_differences(const struct check *c, struct buffer *words) {
+        struct figure figures[FIGURES];
+
+        figures_of(c, figures);
+        for (int i = 0; i < FIGURES; i++) {
+                if (!is_difference(c, i) || figures[i].count == 0)
+                        continue;
+                buffer_printf(words, "%s%s: %" PRIu64 " %s", words->length ? ", " : "", c->stream.config->name, figures[i].count,
+                              figures[i].name);
+                if (i == COMPARE_AWAITED)
+                        buffer_printf(words, " (none sent within %.0f s)", c->unsent_s);
+        }
+}
+
 int verdict_differs(const struct verify *v, struct error *e) {
         _cleanup_buffer_ struct buffer words = {};
+        bool unsent = false;
 
         for (size_t i = 0; i < v->count; i++) {
-                const struct check *c = &v->checks[i];
-                struct figure figures[FIGURES];
-
-                figures_of(c, figures);
-                for (int n = 0; n < FIGURES; n++)
-                        if (is_difference(n) && figures[n].count > 0)
-                                buffer_printf(&words, "%s%s: %" PRIu64 " %s", words.length ? ", " : "", c->stream.config->name,
-                                              figures[n].count, figures[n].name);
+                add_differences(&v->checks[i], &words);
+                unsent = unsent || v->checks[i].unsent_s > 0;
         }
         if (v->uneven.count > 0)
                 buffer_printf(&words, "%s%" PRIu64 " posts are not equally often in all topics", words.length ? ", " : "",
                               v->uneven.count);
         error_set(e, ERROR_FAILED, "the topics are not what the tables are: %s", buffer_string(&words));
-        return error_hint(e, "The manual says what each may come from. --show=N shows rows whose record differs.");
+        return error_hint(e, "%sThe manual says what each may come from. --show=N shows rows whose record differs.",
+                          unsent ? "Does a follow run? `pinfeed --status`, where it should, says so; `systemctl start "
+                                   "pinfeed-follow` starts it. " : "");
 }

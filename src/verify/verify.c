@@ -65,7 +65,10 @@ static int fix_ends(struct verify *v, struct error *e) {
                                 c->log_start = c->spans[p].first;
                 }
         }
-        return database_snapshot(v->connection.database, e);
+        if (database_snapshot(v->connection.database, e) < 0)
+                return -1;
+        v->snapshot_us = clock_monotonic_us();
+        return 0;
 }
 
 static int verify_all(struct verify *v, struct error *e) {
@@ -79,7 +82,10 @@ static int verify_all(struct verify *v, struct error *e) {
                 r = fix_ends(v, e);
         for (size_t i = 0; i < v->count && r == 0; i++)
                 r = verify_stream(&v->checks[i], e);
-        return r == 0 && v->topics_of_posts >= 2 ? compare_keys(v->posts, v->topics_of_posts, &v->uneven, e) : r;
+        if (r == 0 && v->topics_of_posts >= 2)
+                r = compare_keys(v->posts, v->topics_of_posts, &v->uneven, e);
+        connection_close_database(&v->connection);      /* and with it the snapshot, for which the server keeps old rows */
+        return r == 0 ? await_follow(v, e) : r;
 }
 
 static int work(struct worker *w, void *arg, struct error *e) {
@@ -118,6 +124,8 @@ static void on_progress(void *arg) {
                               c->offsets ? 100.0 * (double) read / (double) c->offsets : 100.0);
                 if (c->round > 0 && !c->done)
                         buffer_printf(&lines, ", looks which keys differ (%u)", (unsigned) c->round);
+                if (c->awaits)
+                        buffer_append_string(&lines, ", waits for a follow to go on");
         }
         service_progress(v->session.service, buffer_string(&lines));
 }

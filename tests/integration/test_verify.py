@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -272,7 +273,27 @@ def test_a_topic_that_was_followed_is_known_by_its_cursor(follow):
     assert counts(one(follow, code=1)) == {**NOTHING, "out_of_order": None, "missing": 2}
 
 
-def test_rows_that_a_follow_has_still_to_send_are_not_missing(follow):
+def test_rows_that_a_follow_has_still_to_send_are_not_missing(follow, notify):
+    """They are awaited, which makes nothing unequal as long as it sends any."""
+    follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b')").start().wait_for_rows(2)
+    follow.pinfeed.freeze()
+    follow.insert(3)
+    follow.pinfeed.env.update(notify.environment())
+    with ThreadPoolExecutor() as pool:
+        verified = pool.submit(follow.pinfeed.beside, "--verify", "--json", "--streams=t")
+        wait_until(lambda: notify.status() == f"Waits up to 10 s for a follow to go on with {follow.topic}", 30, notify.status)
+        follow.pinfeed.thaw()
+        verified = verified.result()
+    found = json.loads(verified.stdout)["streams"]["t"]
+    assert verified.returncode == 0, verified.stderr
+    assert found["awaited"] == 3 and found["follow_goes_on"] is True and found["equal"] is True
+    follow.wait_for_rows(5)
+    assert follow.pinfeed.stop() == 0
+    found = one(follow)
+    assert found["awaited"] == 0 and found["follow_goes_on"] is None
+
+
+def test_rows_that_nobody_sends_any_more_are_a_difference(follow):
     follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (4, 'd')").see_transactions().start()
     wait_until(lambda: follow.rows() and not follow.gaps() or follow.insert() or time.sleep(0.3), 30, "nothing is missing")
     with follow.transaction() as slow:
@@ -283,12 +304,15 @@ def test_rows_that_a_follow_has_still_to_send_are_not_missing(follow):
         assert follow.pinfeed.stop() == 0 and follow.missing(*map(int, late))
         slow.execute("COMMIT")
     follow.execute("INSERT INTO t VALUES (1000000, 'new')")
-    found = one(follow)
-    assert found["as"] == "follow" and counts(found) == {**NOTHING, "out_of_order": None}
-    assert found["awaited"] == 3 and found["first_keys"]["awaited"] == [*late, "1000000"]
     follow.execute("INSERT INTO t VALUES (3, 'never looked for again')")
     found = one(follow, code=1)
-    assert (found["missing"], found["awaited"]) == (1, 3) and found["first_keys"]["missing"] == ["3"]
+    assert found["as"] == "follow" and counts(found) == {**NOTHING, "out_of_order": None, "missing": 1}
+    assert found["awaited"] == 3 and found["first_keys"]["awaited"] == [*late, "1000000"]
+    assert found["follow_goes_on"] is False and found["first_keys"]["missing"] == ["3"]
+    assert re.search(r"t: 1 missing, t: 3 awaited \(none sent within \d+ s\)\. Does a follow run\?", follow.pinfeed.log)
+    follow.execute("DELETE FROM t WHERE k = 3")
+    assert one(follow, code=1)["equal"] is False
+    follow.execute("INSERT INTO t VALUES (3, 'never looked for again')")
     follow.start().wait_for_rows(follow.execute("SELECT COUNT(*) FROM t")[0][0] - 1)
     assert follow.pinfeed.stop() == 0
     found = one(follow, code=1)
