@@ -332,7 +332,7 @@ def test_a_refused_start_does_not_harm_the_one_that_runs(table):
 
 def test_a_run_of_equal_keys_too_long_for_a_transaction_is_refused(table):
     table.make("k INT NOT NULL, v INT, KEY (k)", "INSERT INTO t SELECT IF(seq < 10, 1, 2), seq FROM seq_1_to_1000",
-               replay={"rate": 100, "commit_rows": 5}, kafka={"transaction.timeout.ms": 3000, "socket.timeout.ms": 2000})
+               replay={"rate": 100, "commit_rows": 5}, kafka={"transaction.timeout.ms": 8000, "socket.timeout.ms": 4000})
     table.run().expect_exit(78)
     assert "too many rows with the key 2" in table.pinfeed.log and "starts over" not in table.pinfeed.log
     assert table.keys() == ["1"] * 9

@@ -179,8 +179,8 @@ def test_a_silence_longer_than_a_transaction_comes_from_the_table(feed, unique):
     """Rows that a `where` leaves out take so long that the transaction before them would time out."""
     if unique:
         feed.unique()
-    feed.pinfeed.settings["stream t"]["where"] = "IF(k BETWEEN 130 AND 170, SLEEP(0.12) = 1, TRUE)"
-    feed.start("--set=kafka.transaction.timeout.ms=3000", "--set=kafka.socket.timeout.ms=2000", "--set=replay.rate=1000000",
+    feed.pinfeed.settings["stream t"]["where"] = "IF(k BETWEEN 130 AND 170, SLEEP(0.18) = 1, TRUE)"
+    feed.start("--set=kafka.transaction.timeout.ms=6000", "--set=kafka.socket.timeout.ms=4000", "--set=replay.rate=1000000",
                "--set=replay.commit_rows=1000")
     done = result(feed.pinfeed.expect_exit(0, 120))
     assert done["totals"]["rows"] == ROWS - 41
