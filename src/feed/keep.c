@@ -17,6 +17,7 @@ enum {
         RENEW_S = 3600,                 /* an idle cursor is committed again: brokers forget old ones */
         OURS_S = 20,                    /* and looked at: has somebody taken over? */
         LOOK_TAKES_S = 10,              /* with its commit, at most, where servers are slow */
+        FEW_GAPS_BYTES = GAPS_TEXT_MAX / 2,     /* of text: below it no new row waits because too many keys are missing */
 };
 
 enum { GROWING, LAST, COUNTED };
@@ -95,6 +96,10 @@ int keep_begin(struct feed *f, struct error *e) {
         return note_horizon(f, e);
 }
 
+static bool last_number(const struct cursor_run *run, int64_t *ret) {
+        return run->has_last && gaps_parse_key(run->last.data, run->last.length, ret) == 0;
+}
+
 bool feed_awaits(const struct cursor_run *run, const struct key *key) {
         struct gaps gaps = {};
         int64_t number, last;
@@ -102,7 +107,7 @@ bool feed_awaits(const struct cursor_run *run, const struct key *key) {
 
         if (gaps_parse_key(key->data, key->length, &number) < 0)
                 return false;
-        if (!run->has_last || gaps_parse_key(run->last.data, run->last.length, &last) < 0)
+        if (!last_number(run, &last))
                 return !run->has_last;
         gaps_begin(&gaps);
         awaited = gaps_parse(&gaps, last, run->gaps.data, run->gaps.length, 0) == 0 && gaps_judge(&gaps, number) != GAPS_KNOWN
@@ -115,17 +120,14 @@ bool feed_awaits(const struct cursor_run *run, const struct key *key) {
 bool feed_goes_on(const struct cursor_run *before, const struct cursor_run *now, const struct key *key) {
         int64_t number, was, is;
 
-        if (!now->followed || now->has_to || gaps_parse_key(key->data, key->length, &number) < 0
-            || !now->has_last || gaps_parse_key(now->last.data, now->last.length, &is) < 0)
+        if (!now->followed || now->has_to || gaps_parse_key(key->data, key->length, &number) < 0 || !last_number(now, &is))
                 return false;
-        if (before->has_last && gaps_parse_key(before->last.data, before->last.length, &was) == 0 && number <= was)
-                return !feed_awaits(now, key);
-        return number <= is;
+        return last_number(before, &was) && number <= was ? !feed_awaits(now, key) : number <= is;
 }
 
 /* It looks once an interval; and while many keys are missing, new ones may wait until some are settled. */
 double feed_follow_takes_s(const struct config *config, const struct cursor_run *run) {
-        double held_up_s = run->gaps.length < GAPS_TEXT_MAX / 2 ? 0 : config->follow_settle_s;
+        double held_up_s = run->gaps.length < FEW_GAPS_BYTES ? 0 : config->follow_settle_s;
 
         return 2 * config->follow_interval_s + held_up_s + LOOK_TAKES_S;
 }
@@ -228,7 +230,7 @@ static void settle(struct feed *f) {
                 k->gaps.horizon = k->horizon;
                 k->catches_up = k->horizon > k->gaps.frontier;
         }
-        if (k->catches_up || k->gaps.text_length < GAPS_TEXT_MAX / 2)
+        if (k->catches_up || k->gaps.text_length < FEW_GAPS_BYTES)
                 k->blocked = false;
 }
 

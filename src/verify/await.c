@@ -4,7 +4,7 @@
 
 enum { PAUSE_MS = 1000 };
 
-bool await_is_due(const struct check *c) {
+static bool is_due(const struct check *c) {
         return c->cursor.main.followed && compare_result(c->compare)->counts[COMPARE_AWAITED] > 0;
 }
 
@@ -39,11 +39,12 @@ static int await_one(struct check *c, struct error *e) {
 
                 c->unsent_s = on ? 0 : (double) (clock_monotonic_us() - c->verify->snapshot_us) / 1e6;
                 c->awaits = c->unsent_s > 0 && c->unsent_s < most_s;
-                if (!c->awaits && r < 0)
-                        session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "whether a follow goes on can't be "
-                                     "known: %s", why.what);
-                if (!c->awaits)
+                if (!c->awaits) {
+                        if (r < 0)
+                                session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "whether a follow goes on "
+                                             "can't be known: %s", why.what);
                         return 0;
+                }
                 session_does(&c->verify->session, "Waits up to %.0f s for a follow to go on with %s", most_s,
                              c->stream.config->topic);
                 if (!worker_sleep_ms(worker, PAUSE_MS))
@@ -53,7 +54,7 @@ static int await_one(struct check *c, struct error *e) {
 
 int await_follow(struct verify *v, struct error *e) {
         for (size_t i = 0; i < v->count; i++)
-                if (await_is_due(&v->checks[i]) && await_one(&v->checks[i], e) < 0)
+                if (is_due(&v->checks[i]) && await_one(&v->checks[i], e) < 0)
                         return -1;
         return 0;
 }

@@ -80,9 +80,7 @@ int side_both(void *check, struct error *e);
 
 /* ---- await.c ---- */
 
-/* Whether rows are awaited. After the comparison. */
-bool await_is_due(const struct check *c);
-/* Where some are: waits until a follow has sent any, or for as long as one may take. */
+/* After the comparison, where rows are awaited: waits until a follow has sent any, or for as long as one may take. */
 int await_follow(struct verify *v, struct error *e);
 
 /* ---- verdict.c ---- */

@@ -110,8 +110,9 @@ static json_t *print_check(const struct check *c, bool show) {
                 if (i < COMPARE_CLASSES)
                         json_object_set_new(keys, figures[i].name, print_names(figures[i].keys));
         }
-        if (c->cursor.main.followed)
-                json_object_set_new(object, "follow_goes_on", await_is_due(c) ? json_boolean(c->unsent_s == 0) : json_null());
+        if (figures[COMPARE_AWAITED].told)
+                json_object_set_new(object, "follow_goes_on",
+                                    figures[COMPARE_AWAITED].count > 0 ? json_boolean(c->unsent_s == 0) : json_null());
         json_object_set_new(object, "log_start", json_integer(c->log_start));
         json_object_set_new(object, "compared_from", c->is_cut && !c->untold ? print_key(&c->cut) : json_null());
         json_object_set_new(object, "first_keys", keys);
