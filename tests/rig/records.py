@@ -8,6 +8,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from .process import RigError, is_over
 
 
+_NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
+
+
 class Record(NamedTuple):
     partition: int
     offset: int
@@ -26,8 +29,8 @@ def produce(bootstrap, topic, values, key=None):
 
 
 def end_offset(bootstrap, topic, partition, isolation="read_uncommitted"):
-    """Waits for a broker that has just started to lead its partitions again. Under read_committed it is where the first
-    open transaction begins."""
+    """Waits for a broker that has just started to lead its partitions again, or to know one that was just made. Under
+    read_committed it is where the first open transaction begins."""
     consumer = _consumer(bootstrap, {"isolation.level": isolation})
     since = time.monotonic()
     try:
@@ -35,8 +38,7 @@ def end_offset(bootstrap, topic, partition, isolation="read_uncommitted"):
             try:
                 return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
             except KafkaException as e:
-                if is_over(since, 20) or not e.args[0].retriable() and \
-                        e.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                if is_over(since, 20) or not e.args[0].retriable() and e.args[0].code() not in _NOT_YET:
                     raise
                 time.sleep(0.1)
     finally:
