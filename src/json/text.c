@@ -19,31 +19,52 @@ static inline unsigned first_byte_set(uint64_t word) {
 #endif
 }
 
-/* Copies a block and says how many bytes at its start are plain: no control character, no byte above 0x7f (negative, so
- * below a space as well), no quote and no backslash. */
+/* Not zero where a byte is not plain: a control character, one above 0x7f (negative, so below a space as well), a quote or
+ * a backslash. */
+static inline block special_bytes(block bytes) {
+        return (block) ((bytes < ' ') | (bytes == '"') | (bytes == '\\'));
+}
+
+/* Copies a block and says how many bytes at its start are plain. */
 static inline unsigned copy_plain_block(char *to, const char *from) {
         uint64_t halves[2];
         block bytes, special;
 
         memcpy(&bytes, from, BLOCK);
         memcpy(to, &bytes, BLOCK);
-        special = (block) ((bytes < ' ') | (bytes == '"') | (bytes == '\\'));
+        special = special_bytes(bytes);
         memcpy(halves, &special, sizeof halves);
         if (__builtin_expect((halves[0] | halves[1]) == 0, 1))
                 return BLOCK;
         return halves[0] ? first_byte_set(halves[0]) : 8 + first_byte_set(halves[1]);
 }
 
-/* The same for eight bytes, all or none (the bit tricks of "Hacker's Delight", 6-1). */
-static inline bool copy_plain_word(char *to, const char *from) {
+/* Copies a block if all of it is plain. */
+static inline bool copy_whole_block(char *to, const char *from) {
+        uint64_t halves[2];
+        block bytes, special;
+
+        memcpy(&bytes, from, BLOCK);
+        special = special_bytes(bytes);
+        memcpy(halves, &special, sizeof halves);
+        if (halves[0] | halves[1])
+                return false;
+        memcpy(to, &bytes, BLOCK);
+        return true;
+}
+
+/* The same for eight bytes (the bit tricks of "Hacker's Delight", 6-1). */
+static inline bool copy_whole_word(char *to, const char *from) {
         const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
         uint64_t word, quote, backslash;
 
         memcpy(&word, from, sizeof word);
-        memcpy(to, &word, sizeof word);
         quote = word ^ ones * '"';
         backslash = word ^ ones * '\\';
-        return ((word | ((word - ones * ' ') | (quote - ones) | (backslash - ones))) & high) == 0;
+        if ((word | ((word - ones * ' ') | (quote - ones) | (backslash - ones))) & high)
+                return false;
+        memcpy(to, &word, sizeof word);
+        return true;
 }
 
 static char *write_escape(char *to, unsigned char c) {
@@ -88,7 +109,7 @@ static inline void write_character(char **to, const char **from, const char *end
 }
 
 char *json_write_text(char *to, const char **from_pointer, const char *stop, const char *end) {
-        const char *from = *from_pointer;
+        const char *start = *from_pointer, *from = start;
 
         while (stop - from >= BLOCK) {
                 unsigned plain = copy_plain_block(to, from);
@@ -101,9 +122,15 @@ char *json_write_text(char *to, const char **from_pointer, const char *stop, con
                         write_character(&to, &from, end);
                 while (from < stop && (unsigned char) *from >= 0x80);
         }
-        if (stop - from >= 8 && copy_plain_word(to, from)) {
+        if (stop - from >= 8 && copy_whole_word(to, from)) {
                 to += 8;
                 from += 8;
+        }
+        /* The last bytes, together with those before them: if all are plain, those were copied as they are. */
+        if (from < stop && ((stop - start >= BLOCK && copy_whole_block(to + (stop - from) - BLOCK, stop - BLOCK))
+                            || (stop - start >= 8 && stop - from < 8 && copy_whole_word(to + (stop - from) - 8, stop - 8)))) {
+                to += stop - from;
+                from = stop;
         }
         while (from < stop)
                 write_character(&to, &from, end);
