@@ -20,7 +20,7 @@ struct producer_topic;
  * ret_token: NUL-terminated, freed (and wiped) by the producer. ret_expires_ms: wall clock. */
 typedef int (*producer_token_fn)(void *credentials, char **ret_token, int64_t *ret_expires_ms, struct error *e);
 
-/* A delivery report: what became of one record. `tag` is what producer_send was given. `reason` is NULL when the
+/* A delivery report: what became of one record. `tag` is what came with it. `reason` is NULL when the
  * record was acknowledged. Runs on the worker's thread; must not call the producer. */
 typedef void (*producer_report_fn)(void *arg, void *tag, const char *reason);
 
@@ -148,9 +148,15 @@ enum producer_sent {
         PRODUCER_QUEUE_FULL,            /* producer_poll, then again */
         PRODUCER_TOO_LARGE,             /* larger than message.max.bytes: it can never be sent */
 };
-/* Hands over a record; key and value are copied. */
-enum producer_sent producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
-                                 const void *value, size_t value_length, void *tag, struct error *e);
+struct producer_new_record {
+        const void *key, *value;
+        size_t key_length, value_length;
+        void *tag;                      /* for its delivery report */
+};
+/* Hands over records of one topic in their order; keys and values are copied. Many at once cost less than each by itself.
+ * `ret_taken`: how many of the first are taken; what is returned is PRODUCER_SENT, or said of the first that is not. */
+enum producer_sent producer_send(struct producer *p, struct producer_topic *t, const struct producer_new_record *records,
+                                 size_t count, size_t *ret_taken, struct error *e);
 /* Whether a record of this size can be sent at all (message.max.bytes, with the protocol's overhead). */
 bool producer_fits(const struct producer *p, size_t key_length, size_t value_length);
 

@@ -19,8 +19,13 @@ int emulate_serve(struct emulate *m, int timeout_ms, struct error *e) {
 /* Waits while librdkafka's queue is full; on stop not longer than what is under way may take. */
 static int send_record(struct emulate *m, struct stream *st, const struct key *key, struct post *post,
                        const char *value, size_t length, struct error *e) {
+        const struct producer_new_record record = {
+                .key = key->data, .key_length = key->length, .value = value, .value_length = length, .tag = post,
+        };
+        size_t taken;
+
         for (;;) {
-                switch (producer_send(m->connection.producer, st->topic, key->data, key->length, value, length, post, e)) {
+                switch (producer_send(m->connection.producer, st->topic, &record, 1, &taken, e)) {
                 case PRODUCER_SENT:
                         return 0;
                 case PRODUCER_NOT_SENT:

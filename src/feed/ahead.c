@@ -179,6 +179,7 @@ enum ahead_result ahead_next(struct ahead *a, unsigned wait_ms, struct ahead_row
                 .key = a->taken.bytes.data + mark->at, .key_length = mark->key_length,
                 .value = a->taken.bytes.data + mark->at + mark->key_length, .value_length = mark->value_length,
                 .begins = mark->begins, .ends = mark->ends,
+                .fresh = a->next == 1, .last = a->next == a->taken.count,
         };
         return AHEAD_ROW;
 }

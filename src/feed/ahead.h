@@ -13,6 +13,7 @@ struct ahead_row {
         const char *key, *value;
         size_t key_length, value_length;
         bool begins, ends;              /* the rows of its key: it is the first, the last */
+        bool fresh, last;               /* of those that are at hand: likewise */
 };
 
 struct ahead_chunk {
@@ -61,7 +62,7 @@ enum ahead_result {
 };
 
 void ahead_start(struct ahead *a, const struct ahead_source *source);
-/* The next row, waited for at most `wait_ms`; it is valid until the next call. */
+/* The next row, waited for at most `wait_ms`. It is valid until the next call after one that is `last`. */
 enum ahead_result ahead_next(struct ahead *a, unsigned wait_ms, struct ahead_row *ret, struct error *e);
 /* Ends the thread, which stays in the server's answer until that comes or the connection is told to stop. Returns whether
  * the connection is still good. */

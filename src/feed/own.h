@@ -11,6 +11,8 @@
 #include "pinfeed/feed.h"
 #include "place.h"
 
+enum { FEED_RECORDS = 64 };
+
 struct feed {
         struct feed_run *run;
         struct connection connection;
@@ -23,7 +25,10 @@ struct feed {
         char *transactional_id;
         struct feed_progress progress;
         struct feed_result result;
-        uint64_t now_us;                        /* when the clock was looked at last: once a row, and after what takes long */
+        struct producer_new_record records[FEED_RECORDS];   /* rows of the batch that are not handed over yet */
+        size_t record_count;
+        uint64_t now_us;                        /* when the clock was looked at last: whenever rows come, and after what takes */
+                                                /* long */
         uint64_t rows_at_count;                 /* committed when the first count began */
         bool ready;                             /* it has claimed its place once */
 };

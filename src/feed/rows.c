@@ -9,13 +9,48 @@ enum {
         POLL_ROWS = 512,
 };
 
+/* ---- handing over ---- */
+
+/* Gives the producer the rows that wait for it, and leaves none. If one is too large it is the last of them. */
+static enum producer_sent hand_over(struct feed *f, struct error *e) {
+        size_t at = 0, count = f->record_count, taken;
+        uint64_t full_us = 0;
+        enum producer_sent r;
+
+        f->record_count = 0;
+        while ((r = producer_send(f->connection.producer, f->stream.topic, f->records + at, count - at, &taken, e))
+               == PRODUCER_QUEUE_FULL) {
+                uint64_t began_us = clock_monotonic_us();
+
+                at += taken;
+                full_us = taken > 0 || !full_us ? began_us : full_us;
+                if (producer_poll(f->connection.producer, WAIT_MS, e) < 0)
+                        return PRODUCER_NOT_SENT;
+                f->now_us = clock_monotonic_us();
+                f->batch.blocked_us += f->now_us - began_us;
+                if (f->now_us - full_us > LIMIT_NO_ROOM_MS * 1000 || worker_left_ms(f->connection.worker) == 0) {
+                        error_set(e, ERROR_UNREACHABLE, "Kafka has taken no records for %u s: %s",
+                                  (unsigned) ((f->now_us - full_us) / 1000000),
+                                  producer_last_reason(f->connection.producer));
+                        return PRODUCER_NOT_SENT;
+                }
+        }
+        return r;
+}
+
+/* Whether the row may wait for those behind it. */
+static bool goes_with_others(const struct feed *f, const struct ahead_row *row) {
+        return f->run->rate == 0 && f->record_count < FEED_RECORDS
+               && producer_fits(f->connection.producer, row->key_length, row->value_length);
+}
+
 /* ---- committing ---- */
 
 static int begin(struct feed *f, struct error *e) {
         if (f->place.exactly_once && producer_begin(f->connection.producer, e) < 0)
                 return -1;
         f->batch.open = true;
-        f->batch.opened_us = clock_monotonic_us();
+        f->batch.opened_us = f->now_us = clock_monotonic_us();
         return 0;
 }
 
@@ -36,7 +71,7 @@ static void note_commit(struct feed *f) {
 enum place_commit feed_commit(struct feed *f, bool done, struct error *e) {
         enum place_commit r;
 
-        if (!f->batch.open && begin(f, e) < 0)
+        if ((!f->batch.open && begin(f, e) < 0) || hand_over(f, e) != PRODUCER_SENT)
                 return PLACE_FAILED;
         if (f->run->follows)
                 keep_write(&f->keep, f->place.at);
@@ -61,7 +96,6 @@ enum step feed_commit_step(struct feed *f, bool done, struct error *e) {
 static enum step commit_if_due(struct feed *f, struct error *e) {
         enum step r;
 
-        f->now_us = clock_monotonic_us();
         if (!batch_is_due(&f->batch, &f->limits, f->now_us))
                 return STEP_ON;
         r = feed_commit_step(f, false, e);
@@ -83,7 +117,8 @@ static enum step wait_turn(struct feed *f, struct error *e) {
         double rate = f->run->rate;
         uint64_t turn_us = limiter_turn_us(&f->run->next_row_ns, rate, clock_monotonic_us());
 
-        while (clock_monotonic_us() < turn_us && !worker_stopping(f->connection.worker) && f->run->rate == rate) {
+        while ((f->now_us = clock_monotonic_us()) < turn_us && !worker_stopping(f->connection.worker)
+               && f->run->rate == rate) {
                 enum step r = commit_if_due(f, e);
 
                 if (r != STEP_ON)
@@ -114,27 +149,6 @@ static int refuse_large_row(struct feed *f, const struct ahead_row *row, struct 
                           "`columns`.");
 }
 
-static enum producer_sent send(struct feed *f, const struct ahead_row *row, struct error *e) {
-        uint64_t began_us = 0, waited_us = 0;
-        enum producer_sent r;
-
-        while ((r = producer_send(f->connection.producer, f->stream.topic, row->key, row->key_length, row->value,
-                                  row->value_length, NULL, e)) == PRODUCER_QUEUE_FULL) {
-                began_us = began_us ? began_us : clock_monotonic_us();
-                if (producer_poll(f->connection.producer, WAIT_MS, e) < 0)
-                        return PRODUCER_NOT_SENT;
-                f->now_us = clock_monotonic_us();
-                waited_us = f->now_us - began_us;
-                if (waited_us > LIMIT_NO_ROOM_MS * 1000 || worker_left_ms(f->connection.worker) == 0) {
-                        error_set(e, ERROR_UNREACHABLE, "Kafka has taken no records for %u s: %s",
-                                  (unsigned) (waited_us / 1000000), producer_last_reason(f->connection.producer));
-                        return PRODUCER_NOT_SENT;
-                }
-        }
-        f->batch.blocked_us += waited_us;
-        return r;
-}
-
 enum step feed_save_sent(struct feed *f) {
         struct error ignored;
 
@@ -148,7 +162,10 @@ enum step feed_send_row(struct feed *f, const struct ahead_row *row, struct erro
                 return STEP_FAILED;
         if (batch_is_too_long(&f->batch, &f->limits, f->now_us))
                 return refuse_long_key(f, e), STEP_FAILED;
-        switch (send(f, row, e)) {
+        f->records[f->record_count++] = (struct producer_new_record) {
+                .key = row->key, .key_length = row->key_length, .value = row->value, .value_length = row->value_length,
+        };
+        switch (goes_with_others(f, row) ? PRODUCER_SENT : hand_over(f, e)) {
         case PRODUCER_SENT:
                 break;
         case PRODUCER_TOO_LARGE:
@@ -173,10 +190,8 @@ static enum step take_row(struct feed *f, const struct ahead_row *row, struct er
 
         f->batch.inside = f->batch.inside && !row->begins;
         r = commit_if_due(f, e);
-        if (r == STEP_ON && f->run->rate > 0) {
+        if (r == STEP_ON && f->run->rate > 0)
                 r = wait_turn(f, e);
-                f->now_us = clock_monotonic_us();
-        }
         if (r == STEP_ON && !f->batch.inside && worker_stopping(f->connection.worker))
                 return STEP_STOPPED;
         if (r != STEP_ON)
@@ -192,6 +207,7 @@ static enum step idle(struct feed *f, struct error *e) {
                 return error_stopped(e), STEP_FAILED;   /* in the middle of a key: not committed, and sent again later */
         if (look_round(f, 0, e) < 0)
                 return STEP_FAILED;
+        f->now_us = clock_monotonic_us();
         return commit_if_due(f, e);
 }
 
@@ -205,7 +221,11 @@ static enum step send_rows(struct feed *f, struct ahead *a, struct error *e) {
                         return STEP_FAILED;
                 switch (ahead_next(a, WAIT_MS, &row, e)) {
                 case AHEAD_ROW:
+                        if (row.fresh)
+                                f->now_us = clock_monotonic_us();
                         r = take_row(f, &row, e);
+                        if (r == STEP_ON && row.last && hand_over(f, e) != PRODUCER_SENT)
+                                r = STEP_FAILED;
                         break;
                 case AHEAD_NONE:
                         r = idle(f, e);
@@ -244,6 +264,9 @@ enum step feed_pass(struct feed *f, struct ahead_source *source, struct error *e
         ahead_start(&ahead, source);
         f->progress.flowing = true;
         r = send_rows(f, &ahead, e);
+        if (r == STEP_STOPPED && hand_over(f, e) != PRODUCER_SENT)
+                r = STEP_FAILED;
+        f->record_count = 0;            /* what is left points to what the reader frees */
         f->progress.flowing = false;
         end_reader(f, &ahead);
         return r == STEP_ON && worker_stopping(f->connection.worker) ? STEP_STOPPED : r;

@@ -16,6 +16,7 @@ enum {
         TOKEN_AGAIN_MS = 30000,                 /* librdkafka asks again 10 s after a failure */
         /* What a record costs beside its key and value, at most (record batch v2 header and varints). */
         RECORD_OVERHEAD = 128,
+        CALL_RECORDS = 64,
 };
 
 static void say(struct producer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -425,22 +426,27 @@ bool producer_fits(const struct producer *p, size_t key_length, size_t value_len
         return key_length + value_length + RECORD_OVERHEAD <= p->message_max_bytes;
 }
 
-enum producer_sent producer_send(struct producer *p, struct producer_topic *t, const void *key, size_t key_length,
-                                 const void *value, size_t value_length, void *tag, struct error *e) {
-        rd_kafka_resp_err_t code;
+/* Records that librdkafka is given in one call. One that it may find too large is by itself: it would go on with those
+ * behind it. */
+static size_t list_messages(const struct producer *p, const struct producer_new_record *records, size_t count,
+                            rd_kafka_message_t *ret) {
+        size_t n = 0;
 
-        if (!p->transactional)
-                tally_sent(t->tally);   /* before an acknowledgement can be there */
-        /* The payload is not written to: librdkafka copies it, its signature is older than const. */
-        if (rd_kafka_produce(t->rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *) (uintptr_t) value,
-                             value_length, key, key_length, tag) == 0) {
-                if (p->in_flight++ == 0)
-                        p->waiting_since_us = clock_monotonic_us();
-                return PRODUCER_SENT;
-        }
-        if (!p->transactional)
-                tally_unsent(t->tally);
-        code = rd_kafka_last_error();
+        do {
+                const struct producer_new_record *r = &records[n];
+
+                /* The payload is not written to: librdkafka copies it, its signature is older than const. */
+                ret[n] = (rd_kafka_message_t) {
+                        .payload = (void *) (uintptr_t) r->value, .len = r->value_length,
+                        .key = (void *) (uintptr_t) r->key, .key_len = r->key_length, ._private = r->tag,
+                };
+        } while (++n < count && n < CALL_RECORDS && producer_fits(p, records[n].key_length, records[n].value_length)
+                 && producer_fits(p, ret[0].key_len, ret[0].len));
+        return n;
+}
+
+static enum producer_sent not_taken(struct producer *p, const struct producer_topic *t, rd_kafka_resp_err_t code,
+                                    struct error *e) {
         switch ((int) code) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
                 return PRODUCER_QUEUE_FULL;
@@ -454,6 +460,40 @@ enum producer_sent producer_send(struct producer *p, struct producer_topic *t, c
         else if (!producer_fatal(p, e))
                 reason_set(p, e, REASON_WRITE, code, NULL, "topic %s: a record can't be sent", t->name);
         return PRODUCER_NOT_SENT;
+}
+
+/* As producer_send, in one call of librdkafka's. */
+static enum producer_sent send_some(struct producer *p, struct producer_topic *t, const struct producer_new_record *records,
+                                    size_t count, size_t *ret_taken, struct error *e) {
+        rd_kafka_message_t messages[CALL_RECORDS];
+        size_t n = list_messages(p, records, count, messages), taken;
+
+        for (size_t i = 0; i < n && !p->transactional; i++)
+                tally_sent(t->tally);   /* before an acknowledgement can be there */
+        taken = (size_t) rd_kafka_produce_batch(t->rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, messages, (int) n);
+        for (size_t i = taken; i < n && !p->transactional; i++)
+                tally_unsent(t->tally);
+        if (taken > 0 && p->in_flight == 0)
+                p->waiting_since_us = clock_monotonic_us();
+        p->in_flight += taken;
+        *ret_taken += taken;
+        for (size_t i = 0; i < taken; i++)
+                if (messages[i].err) {
+                        error_set(e, ERROR_FAILED, "topic %s: librdkafka left out a record: %s", t->name,
+                                  rd_kafka_err2str(messages[i].err));
+                        return PRODUCER_NOT_SENT;
+                }
+        return taken == n ? PRODUCER_SENT : not_taken(p, t, messages[taken].err, e);
+}
+
+enum producer_sent producer_send(struct producer *p, struct producer_topic *t, const struct producer_new_record *records,
+                                 size_t count, size_t *ret_taken, struct error *e) {
+        enum producer_sent r = PRODUCER_SENT;
+
+        *ret_taken = 0;
+        while (r == PRODUCER_SENT && *ret_taken < count)
+                r = send_some(p, t, records + *ret_taken, count - *ret_taken, ret_taken, e);
+        return r;
 }
 
 /* Why nothing is acknowledged: the token, a refusal, or the network. */

@@ -17,6 +17,7 @@ from rig import paths, wait_until
 from rig.encoder import rows_as_json
 from rig.replay import (NUMBERS, STREAMS, assert_exact, assert_same, create_topics, cursor, expected_rows, forget,
                         load_posts, records, refused, result)
+from rig.steps import Steps
 
 ESCAPE = "\x1b"
 
@@ -448,6 +449,23 @@ def test_sigterm_commits_what_was_sent(table, number, watched):
     assert done["rows"] == 900 - stopped["totals"]["rows"]
     assert done["resumed_from"] == stopped["streams"]["t"]["last_key"]
     # Nobody saw anything twice.
+    assert table.keys("read_uncommitted") == [k.decode() for k, _ in table.expected("k")]
+
+
+def test_a_stop_in_the_middle_of_a_key_sends_all_that_it_counts(table):
+    """Without a rate, rows are handed over many at a time: those that still wait are sent too."""
+    table.make("k INT NOT NULL, v INT", "INSERT INTO t SELECT seq DIV 3, seq FROM seq_1_to_6000")
+    slow = Steps(table.pinfeed.directory / "steps").environment("produce:before:0:2")
+    own = table.pinfeed.env
+    table.pinfeed.env = {k: str(v) for k, v in {**own, **slow}.items()}
+    for _ in range(3):
+        before = table.kafka.end_offset(table.topic)
+        table.pinfeed.start("--replay", "--streams=t")
+        wait_until(lambda: table.kafka.end_offset(table.topic) > before, 30, "some rows")
+        assert table.pinfeed.stop() == 128 + signal.SIGTERM
+        assert not result(table.pinfeed)["complete"]
+    table.pinfeed.env = own
+    assert table.replay()["complete"]
     assert table.keys("read_uncommitted") == [k.decode() for k, _ in table.expected("k")]
 
 

@@ -34,11 +34,15 @@ class Backfill:
     def run_and_kill(self, kills_left):
         """One life. A random death: at its very beginning, or, of three in four, while rows flow; of one in four in a commit."""
         left = self.rows - self.committed()
-        rate = max(100, left / (kills_left + 1))
+        slow, options = "", []
+        if self.random.random() < 0.5:
+            options = [f"--set=replay.rate={max(100, left / (kills_left + 1)):.0f}"]
+        else:               # rows are handed over many at a time then
+            slow = " produce:before:0:<3"
         pinfeed = self.pinfeed
-        pinfeed.env = {k: str(v) for k, v in
-                       {**self.environment, **self.steps.environment("commit:before:0:<60 commit:after:0:<30")}.items()}
-        pinfeed.start("--replay", f"--set=replay.rate={rate:.0f}", f"--set=replay.commit_rows={self.commit_rows}")
+        pinfeed.env = {k: str(v) for k, v in {
+            **self.environment, **self.steps.environment("commit:before:0:<60 commit:after:0:<30" + slow)}.items()}
+        pinfeed.start("--replay", *options, f"--set=replay.commit_rows={self.commit_rows}")
         moment = self.random.random()
         if moment < 0.75:
             wait_until(lambda: self.steps.calls("produce") > 0, 60, "rows flow", 0.01)

@@ -2,7 +2,7 @@
  *
  * What it sees goes into the file $STEPS_FILE (struct steps_file, mapped; read by tests/rig/steps.py), so that a test
  * that kills the process afterwards knows what it killed. A slot belongs to a handle; its name is the transactional id.
- * rd_kafka_produce doesn't say which handle it is, but is called by the thread that initialised it.
+ * rd_kafka_produce_batch doesn't say which handle it is, but is called by the thread that initialised it.
  *
  * $STEPS_DO: `CALL:WHEN:N:ACTION`, several separated by spaces. CALL: init, begin, produce, offsets, commit, abort,
  * committed, or `any`; WHEN: before, after; N: the n-th of a handle, once a process, or 0 for each; ACTION: kill, stop, or
@@ -169,19 +169,24 @@ rd_kafka_error_t *rd_kafka_begin_transaction(rd_kafka_t *rk) {
         return error;
 }
 
-int rd_kafka_produce(rd_kafka_topic_t *rkt, int32_t partition, int flags, void *payload, size_t length, const void *key,
-                     size_t key_length, void *opaque) {
-        static int (*f)(rd_kafka_topic_t *, int32_t, int, void *, size_t, const void *, size_t, void *);
-        int r;
+/* One by one, so that each is a step. */
+int rd_kafka_produce_batch(rd_kafka_topic_t *rkt, int32_t partition, int flags, rd_kafka_message_t *messages, int count) {
+        static int (*f)(rd_kafka_topic_t *, int32_t, int, rd_kafka_message_t *, int);
+        int taken = 0;
 
         if (!f)
-                f = real("rd_kafka_produce");
+                f = real("rd_kafka_produce_batch");
         if (mine == SLOTS)
                 mine = take_slot(NULL, "");
-        before(mine, PRODUCE);
-        r = f(rkt, partition, flags, payload, length, key, key_length, opaque);
-        after(mine, PRODUCE, r == 0, file->slots[mine].phase);
-        return r;
+        for (int i = 0; i < count; i++) {
+                int r;
+
+                before(mine, PRODUCE);
+                r = f(rkt, partition, flags, messages + i, 1);
+                after(mine, PRODUCE, r == 1, file->slots[mine].phase);
+                taken += r;
+        }
+        return taken;
 }
 
 rd_kafka_error_t *rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets,

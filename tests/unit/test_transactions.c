@@ -107,12 +107,19 @@ static int commit(struct fixture *f, int64_t offset, const char *text, int timeo
         return producer_commit(f->p, &progress, 1, timeout_ms, e);
 }
 
+static enum producer_sent send_one(struct fixture *f, struct error *e) {
+        const struct producer_new_record record = { .key = "1", .key_length = 1, .value = "{}", .value_length = 2 };
+        size_t taken;
+
+        return producer_send(f->p, f->topic, &record, 1, &taken, e);
+}
+
 /* A whole transaction of one record. */
 static int transact(struct fixture *f, int64_t offset, int timeout_ms, struct error *e) {
         int r = producer_begin(f->p, e);
 
         if (r == 0)
-                r = producer_send(f->p, f->topic, "1", 1, "{}", 2, NULL, e);
+                r = send_one(f, e);
         return r == 0 ? commit(f, offset, "text", timeout_ms, e) : r;
 }
 
@@ -184,7 +191,7 @@ static void a_broker_that_is_away_for_a_moment_costs_nothing(void **state) {
 
         init(f);
         assert_int_equal(producer_begin(f->p, &e), 0);
-        assert_int_equal(producer_send(f->p, f->topic, "1", 1, "{}", 2, NULL, &e), 0);
+        assert_int_equal(send_one(f, &e), 0);
         rd_kafka_mock_broker_set_down(f->cluster, 1);
         assert_int_equal(producer_poll(f->p, 300, &e), 0);
         rd_kafka_mock_broker_set_up(f->cluster, 1);
@@ -194,6 +201,69 @@ static void a_broker_that_is_away_for_a_moment_costs_nothing(void **state) {
 
 /* ---- what does not ---- */
 
+/* Records of one byte, but for the large one. */
+static enum producer_sent send_many(struct fixture *f, struct producer_new_record *ret, size_t count, size_t large,
+                                    size_t large_bytes, size_t *ret_taken) {
+        static char value[2 << 20];
+        struct error e = {};
+
+        for (size_t i = 0; i < count; i++)
+                ret[i] = (struct producer_new_record) {
+                        .key = "k", .key_length = 1, .value = value, .value_length = i == large ? large_bytes : 1,
+                };
+        return producer_send(f->p, f->topic, ret, count, ret_taken, &e);
+}
+
+static void what_comes_behind_a_record_that_is_too_large_is_not_sent(void **state) {
+        struct fixture *f = *state;
+        struct producer_new_record records[200];
+        struct error e = {};
+        size_t taken;
+
+        init(f);
+        assert_int_equal(producer_begin(f->p, &e), 0);
+        for (size_t large = 0; large < 200; large = large * 2 + 1) {
+                size_t before = producer_in_flight(f->p);
+
+                assert_int_equal(send_many(f, records, 200, large, 2 << 20, &taken), PRODUCER_TOO_LARGE);
+                assert_int_equal(taken, large);
+                assert_int_equal(producer_in_flight(f->p), before + large);
+        }
+        /* One that only just fits goes with the others. */
+        assert_int_equal(send_many(f, records, 200, 70, 999900, &taken), PRODUCER_SENT);
+        assert_int_equal(taken, 200);
+        if (commit(f, 1, "text", 20000, &e) != 0)
+                fail_msg("%s", e.what);
+}
+
+static void a_full_queue_takes_the_first_ones_and_later_the_rest(void **state) {
+        enum { COUNT = 64, BYTES = 100000 };
+        static char value[BYTES];
+        struct fixture *f = *state;
+        struct producer_new_record records[COUNT];
+        enum producer_sent r;
+        struct error e = {};
+        size_t sent = 0, taken;
+        unsigned full = 0;
+
+        init(f);
+        assert_int_equal(producer_begin(f->p, &e), 0);
+        for (size_t i = 0; i < COUNT; i++)
+                records[i] = (struct producer_new_record) { .key = "k", .key_length = 1, .value = value, .value_length = BYTES };
+        while ((r = producer_send(f->p, f->topic, records + sent, COUNT - sent, &taken, &e)) == PRODUCER_QUEUE_FULL) {
+                sent += taken;
+                assert_in_range(sent, 1, COUNT - 1);
+                full++;
+                assert_int_equal(producer_poll(f->p, 100, &e), 0);
+        }
+        assert_int_equal(r, PRODUCER_SENT);
+        assert_int_equal(sent + taken, COUNT);
+        assert_true(full > 0);
+        if (commit(f, 1, "text", 20000, &e) != 0)
+                fail_msg("%s", e.what);
+        assert_int_equal(f->undelivered, 0);
+}
+
 static void time_that_is_up_ends_the_call(void **state) {
         struct fixture *f = *state;
         struct error e = {};
@@ -201,7 +271,7 @@ static void time_that_is_up_ends_the_call(void **state) {
 
         init(f);
         assert_int_equal(producer_begin(f->p, &e), 0);
-        assert_int_equal(producer_send(f->p, f->topic, "1", 1, "{}", 2, NULL, &e), 0);
+        assert_int_equal(send_one(f, &e), 0);
         rd_kafka_mock_broker_set_down(f->cluster, 1);
         began_us = clock_monotonic_us();
         assert_int_not_equal(commit(f, 1, "text", 1500, &e), 0);
@@ -349,6 +419,8 @@ int main(void) {
                 TEST(passing_errors_are_retried_inside_the_call),
                 TEST(init_waits_for_its_coordinator),
                 TEST(a_broker_that_is_away_for_a_moment_costs_nothing),
+                TEST(what_comes_behind_a_record_that_is_too_large_is_not_sent),
+                TEST(a_full_queue_takes_the_first_ones_and_later_the_rest),
                 TEST(time_that_is_up_ends_the_call),
                 TEST(init_gives_up_when_the_program_stops),
                 cmocka_unit_test(permanent_errors_say_what_they_are),
