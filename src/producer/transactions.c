@@ -91,7 +91,7 @@ unsigned producer_transaction_timeout_ms(const struct producer *p) {
 
 /* The cursor and the commit, each one call with all the time there is: a call that timed out would stay in librdkafka's
  * queue, and could run after the next transaction began. And rd_kafka_send_offsets_to_transaction does not keep its limit
- * while the group's coordinator can't be found (as of librdkafka 2.14). So they have a thread that can be left behind. */
+ * while the group's coordinator can't be found (as of librdkafka 2.14). So each has a thread that can be left behind. */
 struct ending {
         rd_kafka_t *rk;
         struct cursor_of {
@@ -101,8 +101,6 @@ struct ending {
         size_t count, added;
         uint64_t until_us;
         rd_kafka_error_t *error;        /* the answer */
-        _Atomic uint64_t asked_us;      /* when the commit was asked for; 0: the cursor was the last */
-        atomic_bool left;               /* nobody waits any more */
 };
 
 static rd_kafka_error_t *add_cursor(struct ending *n, int timeout_ms) {
@@ -128,14 +126,17 @@ static rd_kafka_error_t *repeat(struct ending *n, rd_kafka_error_t *(*call)(stru
         return error;
 }
 
-static void end(void *arg) {
+static void add_cursors(void *arg) {
         struct ending *n = arg;
 
-        for (; n->added < n->count; n->added++)
-                if ((n->error = repeat(n, add_cursor)))
-                        return;
-        n->asked_us = clock_monotonic_us();
-        n->error = n->left ? rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "too late") : repeat(n, commit);
+        for (; n->added < n->count && !n->error; n->added++)
+                n->error = repeat(n, add_cursor);
+}
+
+static void ask_to_commit(void *arg) {
+        struct ending *n = arg;
+
+        n->error = repeat(n, commit);
 }
 
 static struct cursor_of cursor_of(const struct producer_progress *progress) {
@@ -162,6 +163,8 @@ static struct ending *ending_new(struct producer *p, const struct producer_progr
 }
 
 static void ending_free(struct ending *n) {
+        if (n->error)
+                rd_kafka_error_destroy(n->error);
         for (size_t i = 0; i < n->count; i++) {
                 rd_kafka_consumer_group_metadata_destroy(n->cursors[i].group);
                 rd_kafka_topic_partition_list_destroy(n->cursors[i].list);
@@ -200,9 +203,9 @@ static enum producer_commit left_behind(struct producer *p, const char *group, b
         return asked ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
 }
 
-static enum producer_commit outcome(struct producer *p, struct ending *n, bool broken, struct error *e) {
+static enum producer_commit outcome(struct producer *p, struct ending *n, bool asked, bool broken, struct error *e) {
         rd_kafka_resp_err_t code = n->error ? rd_kafka_error_code(n->error) : RD_KAFKA_RESP_ERR_NO_ERROR;
-        bool late = code == RD_KAFKA_RESP_ERR__TIMED_OUT, asked = n->asked_us > 0;
+        bool late = code == RD_KAFKA_RESP_ERR__TIMED_OUT;
 
         if (!n->error)
                 return broken ? PRODUCER_COMMITTED_AND_SPENT : PRODUCER_COMMITTED;
@@ -215,29 +218,46 @@ static enum producer_commit outcome(struct producer *p, struct ending *n, bool b
         return asked && (late || broken) ? in_doubt(p) : PRODUCER_NOT_COMMITTED;
 }
 
+/* Whether a call has come back in time. */
+static bool comes_back(struct producer *p, struct call *c, uint64_t until_us) {
+        enum { GRACE_US = LIMIT_SLICE_MS * 1000 };
+
+        while (!call_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
+                until_us = producer_deadline(p, until_us);
+        return call_end(c);
+}
+
 enum producer_commit producer_commit(struct producer *p, const struct producer_progress *progress, size_t count,
                                      int timeout_ms, struct error *e) {
-        enum { GRACE_US = LIMIT_SLICE_MS * 1000 };
-        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000;
-        unsigned broken;
+        uint64_t until_us = clock_monotonic_us() + (uint64_t) timeout_ms * 1000, asked_us = 0;
         enum producer_commit r;
         struct ending *n;
         struct call *c;
-        bool asked;
+        unsigned broken;
+        bool flushed;
 
-        if (flush(p, until_us, e) < 0)
+        /* The cursor is added while the last records are on their way. Not where a connection was lost: its next one may be
+         * lost as well, and with the cursor on it the producer would be spent. */
+        if (p->broken != p->broken_at_begin && flush(p, until_us, e) < 0)
                 return PRODUCER_NOT_COMMITTED;
         broken = p->broken;
         n = ending_new(p, progress, count, until_us);
-        c = call_start(end, n);
-        while (!call_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
-                until_us = producer_deadline(p, until_us);
-        n->left = true;
-        asked = n->asked_us > 0;
-        if (!call_end(c))               /* and `n` with it */
-                return left_behind(p, progress->group, asked, e);
-        settle(p, n->asked_us);
-        r = outcome(p, n, p->broken != broken, e);
+        c = call_start(add_cursors, n);
+        flushed = flush(p, until_us, e) == 0;
+        if (!comes_back(p, c, until_us))
+                return left_behind(p, progress->group, false, e);
+        if (!flushed) {
+                ending_free(n);
+                return PRODUCER_NOT_COMMITTED;
+        }
+        if (!n->error) {
+                asked_us = clock_monotonic_us();
+                if (!comes_back(p, call_start(ask_to_commit, n), until_us))
+                        return left_behind(p, progress->group, true, e);
+                settle(p, asked_us);
+        }
+        r = outcome(p, n, asked_us > 0, p->broken != broken, e);
+        n->error = NULL;                /* worded, and gone */
         ending_free(n);
         return r;
 }
