@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 enum {
-        BATCH_MS = 50,                  /* how far ahead posts are fetched */
+        BATCH_MS = 50,                  /* how far ahead posts are fetched; */
+        FEW = 4,                        /* or, where that is less, so many, */
+        FEW_MS = 4000,                  /* which then are not older than they may be */
         LONGEST_LAG_US = 1000000,
 };
 
@@ -85,7 +87,7 @@ void draw_round(struct draw *d, size_t count, uint64_t *ret_pauses_us, const str
 }
 
 size_t draw_batch_size(double rate, uint64_t left) {
-        double ahead = ceil(rate * BATCH_MS / 1000);
+        double few = floor(fmin(rate * FEW_MS / 1000, FEW)), ahead = fmax(ceil(rate * BATCH_MS / 1000), few);
         size_t size = ahead < 1 ? 1 : ahead < DRAW_BATCH ? (size_t) ahead : DRAW_BATCH;
 
         return left < size ? (size_t) left : size;

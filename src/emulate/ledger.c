@@ -118,7 +118,7 @@ int ledger_open(const char *directory, const char *user_id, struct ledger **ret,
 
         f->lock_fd = f->fd = -1;
         f->path = mem_format("%s/emulate-%s.inflight", directory, user_id);
-        if (lock_file(f, lock_path, e) < 0 || load(f, e) < 0 || ledger_write(f, f->left, f->left_count, e) < 0) {
+        if (lock_file(f, lock_path, e) < 0 || load(f, e) < 0 || ledger_write(f, f->left, f->left_count, true, e) < 0) {
                 ledger_close(f);
                 return -1;
         }
@@ -154,9 +154,8 @@ static bool is_still_there(const struct ledger *f) {
         return f->fd >= 0 && fstat(f->fd, &s) == 0 && s.st_nlink > 0;
 }
 
-/* A third of the CPU time that a new file takes, which is what a post a second costs. That nothing is under way is not
- * waited for: a power cut may bring the keys back, and their posts are sent once more. */
-static int write_in_place(struct ledger *f, bool wait) {
+/* A third of the CPU time that a new file takes, which is what a post a second costs. */
+static int write_in_place(struct ledger *f, bool durable) {
         ssize_t n = pwrite(f->fd, f->text.data, SECTOR, 0);
 
         if (n < 0)
@@ -165,7 +164,7 @@ static int write_in_place(struct ledger *f, bool wait) {
                 errno = ENOSPC;
                 return -1;
         }
-        return wait ? fdatasync(f->fd) : 0;
+        return durable ? fdatasync(f->fd) : 0;
 }
 
 static int write_anew(struct ledger *f) {
@@ -177,7 +176,7 @@ static int write_anew(struct ledger *f) {
         return 0;
 }
 
-int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, struct error *e) {
+int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, bool durable, struct error *e) {
         bool fits;
 
         if (count == 0 && f->empty)
@@ -189,7 +188,7 @@ int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, stru
         fits = f->text.length < SECTOR;
         if (fits)
                 buffer_printf(&f->text, "%*s", (int) (SECTOR - f->text.length), "");
-        if ((fits && is_still_there(f) ? write_in_place(f, count > 0) : write_anew(f)) < 0)
+        if ((fits && is_still_there(f) ? write_in_place(f, durable) : write_anew(f)) < 0)
                 return failed("can't write", f->path, e);
         f->empty = count == 0;
         return 0;

@@ -21,9 +21,9 @@ void ledger_close(struct ledger *f);
 /* What the earlier run left; NUL-terminated keys with their lengths, owned by `f`, valid until ledger_close. */
 size_t ledger_left(const struct ledger *f, const struct buffer **ret_keys);
 
-/* Replaces the contents by `count` keys, which are on disk when it returns; ledger_close removes a file
+/* Replaces the contents by `count` keys, which if `durable` are on disk when it returns; ledger_close removes a file
  * without any. */
-int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, struct error *e);
+int ledger_write(struct ledger *f, const struct buffer *keys, size_t count, bool durable, struct error *e);
 
 /* Parses a file's contents; for tests and fuzzing too. Returns -1 if they aren't such a file. The keys are appended to
  * *ret_keys (an array that grows, freed by the caller: each buffer, then the array). */

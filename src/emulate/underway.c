@@ -15,6 +15,7 @@ struct underway {
         size_t count;                   /* under way */
         struct buffer *keys;            /* scratch for writing the file */
         bool stale;                     /* the file holds keys that are no longer under way */
+        bool grown;                     /* the file lacks keys that are */
         bool held, left;
         uint64_t written_us;
 };
@@ -58,6 +59,7 @@ struct post *underway_add(struct underway *u, const struct key *key, unsigned re
         post->key.length = 0;
         buffer_append(&post->key, key->data, key->length);
         post->waiting = records;
+        u->grown = true;
         post->begun = false;
         return post;
 }
@@ -91,12 +93,13 @@ void underway_drop(struct post *post) {
                 release(post);
 }
 
+/* That keys are gone is not waited for: a power cut may bring them back, and their posts are sent once more. */
 int underway_write(struct underway *u, uint64_t now_us, struct error *e) {
         for (size_t i = 0; i < u->count; i++)
                 u->keys[i] = u->posts[i]->key;
-        if (ledger_write(u->file, u->keys, u->count, e) < 0)
+        if (ledger_write(u->file, u->keys, u->count, u->grown, e) < 0)
                 return -1;
-        u->stale = false;
+        u->stale = u->grown = false;
         u->written_us = now_us;
         return 0;
 }

@@ -139,8 +139,11 @@ static void more_numbers_are_tried_the_rarer_posts_are(void **state) {
 
 static void as_many_posts_are_drawn_at_once_as_are_due_in_a_moment(void **state) {
         static const struct { double rate; uint64_t left; size_t size; } cases[] = {
-                { 0.001, UINT64_MAX, 1 }, { 20, UINT64_MAX, 1 }, { 21, UINT64_MAX, 2 }, { 1000, UINT64_MAX, 50 },
-                { 1e6, UINT64_MAX, DRAW_BATCH }, { 1e6, 7, 7 }, { 1, 1, 1 },
+                { 80, UINT64_MAX, 4 }, { 81, UINT64_MAX, 5 }, { 1000, UINT64_MAX, 50 }, { 1e6, UINT64_MAX, DRAW_BATCH },
+                { 1e6, 7, 7 },
+                /* a few at a low rate, within seconds */
+                { 20, UINT64_MAX, 4 }, { 1, UINT64_MAX, 4 }, { 0.6, UINT64_MAX, 2 }, { 0.4, UINT64_MAX, 1 },
+                { 0.001, UINT64_MAX, 1 }, { 1, 1, 1 },
         };
 
         (void) state;

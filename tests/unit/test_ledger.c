@@ -62,7 +62,7 @@ static void ledger_gives_back_any_bytes(void **state) {
 
         (void) state;
         assert_int_equal(ledger_left(f, &left), 0);
-        assert_int_equal(ledger_write(f, keys, 4, &e), 0);
+        assert_int_equal(ledger_write(f, keys, 4, true, &e), 0);
         ledger_close(f);
         f = open_file();
         assert_int_equal(ledger_left(f, &left), 4);
@@ -80,7 +80,7 @@ static void write_keys(struct ledger *f, size_t count) {
         struct buffer key = key_of("123456", 6);
         struct error e;
 
-        assert_int_equal(ledger_write(f, &key, count, &e), 0);
+        assert_int_equal(ledger_write(f, &key, count, count > 0, &e), 0);
         buffer_free(&key);
 }
 
@@ -120,7 +120,7 @@ static void ledger_holds_what_was_written_last_whatever_its_length(void **state)
                 struct ledger *f = open_file();
 
                 for (size_t j = 0; j <= i; j++)
-                        assert_int_equal(ledger_write(f, keys, counts[j], &e), 0);
+                        assert_int_equal(ledger_write(f, keys, counts[j], true, &e), 0);
                 ledger_close(f);
                 expect_keys(counts[i]);
         }
