@@ -25,10 +25,9 @@ struct feed {
         char *transactional_id;
         struct feed_progress progress;
         struct feed_result result;
-        struct producer_new_record records[FEED_RECORDS];   /* rows of the batch that are not handed over yet */
-        size_t record_count;
-        uint64_t now_us;                        /* when the clock was looked at last: whenever rows come, and after what takes */
-                                                /* long */
+        struct producer_new_record records[FEED_RECORDS];
+        size_t record_count;                    /* rows of the batch that are not handed over yet; in the reader's memory */
+        uint64_t now_us;                        /* when the clock was looked at last: as rows come, after what takes long */
         uint64_t rows_at_count;                 /* committed when the first count began */
         bool ready;                             /* it has claimed its place once */
 };
