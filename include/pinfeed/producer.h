@@ -148,6 +148,7 @@ enum producer_sent {
         PRODUCER_QUEUE_FULL,            /* producer_poll, then again */
         PRODUCER_TOO_LARGE,             /* larger than message.max.bytes: it can never be sent */
 };
+enum { PRODUCER_AT_ONCE = 64 };        /* records that librdkafka is given in one call, at most */
 struct producer_new_record {
         const void *key, *value;
         size_t key_length, value_length;

@@ -11,8 +11,6 @@
 #include "pinfeed/feed.h"
 #include "place.h"
 
-enum { FEED_RECORDS = 64 };
-
 struct feed {
         struct feed_run *run;
         struct connection connection;
@@ -25,7 +23,7 @@ struct feed {
         char *transactional_id;
         struct feed_progress progress;
         struct feed_result result;
-        struct producer_new_record records[FEED_RECORDS];
+        struct producer_new_record records[PRODUCER_AT_ONCE];
         size_t record_count;                    /* rows of the batch that are not handed over yet; in the reader's memory */
         uint64_t now_us;                        /* when the clock was looked at last: as rows come, after what takes long */
         uint64_t rows_at_count;                 /* committed when the first count began */

@@ -40,7 +40,7 @@ static enum producer_sent hand_over(struct feed *f, struct error *e) {
 
 /* Whether the row may wait for those behind it. */
 static bool goes_with_others(const struct feed *f, const struct ahead_row *row) {
-        return f->run->rate == 0 && f->record_count < FEED_RECORDS
+        return f->run->rate == 0 && f->record_count < PRODUCER_AT_ONCE
                && producer_fits(f->connection.producer, row->key_length, row->value_length);
 }
 

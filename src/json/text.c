@@ -19,20 +19,14 @@ static inline unsigned first_byte_set(uint64_t word) {
 #endif
 }
 
-/* Not zero where a byte is not plain: a control character, one above 0x7f (negative, so below a space as well), a quote or
- * a backslash. */
-static inline block special_bytes(block bytes) {
-        return (block) ((bytes < ' ') | (bytes == '"') | (bytes == '\\'));
-}
-
-/* Copies a block and says how many bytes at its start are plain. */
-static inline unsigned copy_plain_block(char *to, const char *from) {
+/* How many bytes at the start of a block are plain: no control character, no byte above 0x7f (negative, so below a space
+ * as well), no quote and no backslash. */
+static inline unsigned plain_in_block(const char *from) {
         uint64_t halves[2];
         block bytes, special;
 
         memcpy(&bytes, from, BLOCK);
-        memcpy(to, &bytes, BLOCK);
-        special = special_bytes(bytes);
+        special = (block) ((bytes < ' ') | (bytes == '"') | (bytes == '\\'));
         memcpy(halves, &special, sizeof halves);
         if (__builtin_expect((halves[0] | halves[1]) == 0, 1))
                 return BLOCK;
@@ -41,15 +35,9 @@ static inline unsigned copy_plain_block(char *to, const char *from) {
 
 /* Copies a block if all of it is plain. */
 static inline bool copy_whole_block(char *to, const char *from) {
-        uint64_t halves[2];
-        block bytes, special;
-
-        memcpy(&bytes, from, BLOCK);
-        special = special_bytes(bytes);
-        memcpy(halves, &special, sizeof halves);
-        if (halves[0] | halves[1])
+        if (plain_in_block(from) < BLOCK)
                 return false;
-        memcpy(to, &bytes, BLOCK);
+        memcpy(to, from, BLOCK);
         return true;
 }
 
@@ -112,8 +100,9 @@ char *json_write_text(char *to, const char **from_pointer, const char *stop, con
         const char *start = *from_pointer, *from = start;
 
         while (stop - from >= BLOCK) {
-                unsigned plain = copy_plain_block(to, from);
+                unsigned plain = plain_in_block(from);
 
+                memcpy(to, from, BLOCK);
                 to += plain;
                 from += plain;
                 if (plain == BLOCK)

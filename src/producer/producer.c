@@ -16,7 +16,6 @@ enum {
         TOKEN_AGAIN_MS = 30000,                 /* librdkafka asks again 10 s after a failure */
         /* What a record costs beside its key and value, at most (record batch v2 header and varints). */
         RECORD_OVERHEAD = 128,
-        CALL_RECORDS = 64,
 };
 
 static void say(struct producer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -440,7 +439,7 @@ static size_t list_messages(const struct producer *p, const struct producer_new_
                         .payload = (void *) (uintptr_t) r->value, .len = r->value_length,
                         .key = (void *) (uintptr_t) r->key, .key_len = r->key_length, ._private = r->tag,
                 };
-        } while (++n < count && n < CALL_RECORDS && producer_fits(p, records[n].key_length, records[n].value_length)
+        } while (++n < count && n < PRODUCER_AT_ONCE && producer_fits(p, records[n].key_length, records[n].value_length)
                  && producer_fits(p, ret[0].key_len, ret[0].len));
         return n;
 }
@@ -465,7 +464,7 @@ static enum producer_sent not_taken(struct producer *p, const struct producer_to
 /* As producer_send, in one call of librdkafka's. */
 static enum producer_sent send_some(struct producer *p, struct producer_topic *t, const struct producer_new_record *records,
                                     size_t count, size_t *ret_taken, struct error *e) {
-        rd_kafka_message_t messages[CALL_RECORDS];
+        rd_kafka_message_t messages[PRODUCER_AT_ONCE];
         size_t n = list_messages(p, records, count, messages), taken;
 
         for (size_t i = 0; i < n && !p->transactional; i++)

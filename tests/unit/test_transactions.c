@@ -199,24 +199,27 @@ static void a_broker_that_is_away_for_a_moment_costs_nothing(void **state) {
                 fail_msg("%s", e.what);
 }
 
-/* ---- what does not ---- */
+/* ---- many records ---- */
 
-/* Records of one byte, but for the large one. */
-static enum producer_sent send_many(struct fixture *f, struct producer_new_record *ret, size_t count, size_t large,
-                                    size_t large_bytes, size_t *ret_taken) {
+static void fill(struct producer_new_record *ret, size_t count, size_t bytes) {
         static char value[2 << 20];
-        struct error e = {};
 
         for (size_t i = 0; i < count; i++)
-                ret[i] = (struct producer_new_record) {
-                        .key = "k", .key_length = 1, .value = value, .value_length = i == large ? large_bytes : 1,
-                };
-        return producer_send(f->p, f->topic, ret, count, ret_taken, &e);
+                ret[i] = (struct producer_new_record) { .key = "k", .key_length = 1, .value = value, .value_length = bytes };
+}
+
+/* Records of one byte, but for the large one. */
+static enum producer_sent send_many(struct fixture *f, size_t count, size_t large, size_t large_bytes, size_t *ret_taken) {
+        struct producer_new_record records[200];
+        struct error e = {};
+
+        fill(records, count, 1);
+        records[large].value_length = large_bytes;
+        return producer_send(f->p, f->topic, records, count, ret_taken, &e);
 }
 
 static void what_comes_behind_a_record_that_is_too_large_is_not_sent(void **state) {
         struct fixture *f = *state;
-        struct producer_new_record records[200];
         struct error e = {};
         size_t taken;
 
@@ -225,12 +228,12 @@ static void what_comes_behind_a_record_that_is_too_large_is_not_sent(void **stat
         for (size_t large = 0; large < 200; large = large * 2 + 1) {
                 size_t before = producer_in_flight(f->p);
 
-                assert_int_equal(send_many(f, records, 200, large, 2 << 20, &taken), PRODUCER_TOO_LARGE);
+                assert_int_equal(send_many(f, 200, large, 2 << 20, &taken), PRODUCER_TOO_LARGE);
                 assert_int_equal(taken, large);
                 assert_int_equal(producer_in_flight(f->p), before + large);
         }
-        /* One that only just fits goes with the others. */
-        assert_int_equal(send_many(f, records, 200, 70, 999900, &taken), PRODUCER_SENT);
+        /* One that only just fits goes by itself, and those behind it go, too. */
+        assert_int_equal(send_many(f, 200, 70, 999900, &taken), PRODUCER_SENT);
         assert_int_equal(taken, 200);
         if (commit(f, 1, "text", 20000, &e) != 0)
                 fail_msg("%s", e.what);
@@ -238,7 +241,6 @@ static void what_comes_behind_a_record_that_is_too_large_is_not_sent(void **stat
 
 static void a_full_queue_takes_the_first_ones_and_later_the_rest(void **state) {
         enum { COUNT = 64, BYTES = 100000 };
-        static char value[BYTES];
         struct fixture *f = *state;
         struct producer_new_record records[COUNT];
         enum producer_sent r;
@@ -248,8 +250,7 @@ static void a_full_queue_takes_the_first_ones_and_later_the_rest(void **state) {
 
         init(f);
         assert_int_equal(producer_begin(f->p, &e), 0);
-        for (size_t i = 0; i < COUNT; i++)
-                records[i] = (struct producer_new_record) { .key = "k", .key_length = 1, .value = value, .value_length = BYTES };
+        fill(records, COUNT, BYTES);
         while ((r = producer_send(f->p, f->topic, records + sent, COUNT - sent, &taken, &e)) == PRODUCER_QUEUE_FULL) {
                 sent += taken;
                 assert_in_range(sent, 1, COUNT - 1);
@@ -263,6 +264,8 @@ static void a_full_queue_takes_the_first_ones_and_later_the_rest(void **state) {
                 fail_msg("%s", e.what);
         assert_int_equal(f->undelivered, 0);
 }
+
+/* ---- what does not ---- */
 
 static void time_that_is_up_ends_the_call(void **state) {
         struct fixture *f = *state;
