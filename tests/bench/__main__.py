@@ -1,10 +1,12 @@
 """Figures: pinfeed beside what one would use instead, then the emulation. They say how fast this machine is as well, so
-nothing passes or fails here; compare within one run. Everything is taken in turns (A B C A B C)."""
+nothing passes or fails here; compare within one run. Everything is taken in turns, each round in another order: whoever runs
+later is quicker on some machines."""
 
 import argparse
 import json
 import os
 import platform
+import random
 import re
 import signal
 import statistics
@@ -81,10 +83,10 @@ def print_emulation(taken):
 # ---- rounds ----------------------------------------------------------------------------------------------------------
 
 def rounds(count, what, todo):
-    """{key: [result a round]}, in turns. todo: {key: (name, function)}"""
+    """{key: [result a round]}, in turns, each round in another order, the same in each run. todo: {key: (name, function)}"""
     taken = {key: [] for key in todo}
     for i in range(count):
-        for key, (name, function) in todo.items():
+        for key, (name, function) in random.Random(i).sample(list(todo.items()), len(todo)):
             progress(f"{what}, round {i + 1} of {count}: {name}")
             taken[key].append(function())
     return taken
