@@ -2,7 +2,7 @@
 
 /* A key is closed within a quarter of a transaction's time-out, so half of it is left for the commit. */
 struct batch_limits batch_limits(uint64_t commit_rows, uint64_t timeout_us) {
-        enum { OPEN_US = 5000000, BYTES = 64 << 20 };
+        enum { OPEN_US = 5000000, BYTES = 256 << 20 };
         uint64_t quarter_us = timeout_us ? timeout_us / 4 : UINT64_MAX / 4;
 
         return (struct batch_limits) {

@@ -17,7 +17,7 @@ from rig.replay import create_topics, load_posts, repeat_posts
 from . import post
 from .measure import cpu_s, watch
 
-COMMIT_ROWS = 50000             # pinfeed's default, for all that commit
+COMMIT_ROWS = 250000            # pinfeed's default, for all that commit
 HTTP_RECORDS = 5000             # then extrapolated
 TABLE, KEY = "pinterest_data", "index"
 WORDS = " It takes an afternoon, two cups of tea and a table that nobody minds; the list is at the end, with prices."
@@ -64,9 +64,9 @@ class Ways:
 
     # ---- the ways --------------------------------------------------------------------------------------------------
 
-    def loop(self, kind, listener, properties=()):
+    def loop(self, kind, listener, properties=(), commit_rows=COMMIT_ROWS):
         with self._topic() as topic:
-            return self._take([[self.programs / "loop", kind, self.rows, COMMIT_ROWS, topic, self.sample,
+            return self._take([[self.programs / "loop", kind, self.rows, commit_rows, topic, self.sample,
                                 *self._properties(listener), *properties]])
 
     def client(self):
@@ -192,6 +192,7 @@ ALL = [
     Way(MARK, "plain", lambda w: w.loop("transactional", "plain", PLAIN_QUEUE)),
     Way(MARK, "SASL_SSL", lambda w: w.loop("transactional", "SASL_SSL", PLAIN_QUEUE)),
     Way("the same with pinfeed's queue", "plain", lambda w: w.loop("transactional", "plain")),
+    Way("the same with 50,000 rows a transaction", "plain", lambda w: w.loop("transactional", "plain", PLAIN_QUEUE, 50000)),
     Way("idempotent loop", "plain", lambda w: w.loop("idempotent", "plain", PLAIN_QUEUE)),
     Way("pinfeed --replay, one stream", "plain", lambda w: w.replay(["pin"])),
     Way("pinfeed --replay, one stream", "SASL_SSL", lambda w: w.replay(["pin"], "SASL_SSL")),

@@ -151,7 +151,7 @@ def put_another_beside(follow):
 
 @pytest.mark.promise("A stop takes 12 s at most")
 def test_a_stop_commits_what_was_sent_and_says_so(follow):
-    follow.make("INSERT INTO t SELECT NULL, REPEAT('x', 90) FROM seq_1_to_150000")
+    follow.make("INSERT INTO t SELECT NULL, REPEAT('x', 90) FROM seq_1_to_150000", replay={"commit_rows": 50000})
     for _ in range(3):                  # in the midst of rows, once at least
         before = follow.rows()
         follow.start().pinfeed.wait_until(lambda: follow.rows() > before, 30, "rows flow")

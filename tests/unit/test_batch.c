@@ -10,7 +10,7 @@ static void a_batch_is_due_by_rows_bytes_and_time(void **state) {
         assert_false(batch_is_due(&(struct batch) { .rows = 100 }, &limits, 0));                /* not open */
         assert_true(batch_is_due(&(struct batch) { .open = true, .rows = 100 }, &limits, 0));
         assert_false(batch_is_due(&(struct batch) { .open = true, .rows = 99 }, &limits, 0));
-        assert_true(batch_is_due(&(struct batch) { .open = true, .bytes = 64 << 20 }, &limits, 0));
+        assert_true(batch_is_due(&(struct batch) { .open = true, .bytes = 256 << 20 }, &limits, 0));
         assert_true(batch_is_due(&(struct batch) { .open = true, .opened_us = 7 }, &limits, 5000007));
         assert_false(batch_is_due(&(struct batch) { .open = true, .opened_us = 7 }, &limits, 5000006));
         /* Never between rows of equal key. */
