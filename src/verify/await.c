@@ -26,6 +26,10 @@ static int look(const struct check *c, bool *ret_goes_on, struct error *e) {
         return r;
 }
 
+static double since_snapshot_s(const struct check *c) {
+        return (double) (clock_monotonic_us() - c->verify->snapshot_us) / 1e6;
+}
+
 /* The rows were there at the snapshot: a follow has sent some of them since, or does within its time. What was compared
  * stands, also if the cursor can't be read any more. */
 static int await_one(struct check *c, struct error *e) {
@@ -37,7 +41,7 @@ static int await_one(struct check *c, struct error *e) {
                 bool on;
                 int r = look(c, &on, &why);
 
-                c->unsent_s = on ? 0 : (double) (clock_monotonic_us() - c->verify->snapshot_us) / 1e6;
+                c->unsent_s = on ? 0 : since_snapshot_s(c);
                 c->awaits = c->unsent_s > 0 && c->unsent_s < most_s;
                 if (!c->awaits) {
                         if (r < 0)
@@ -53,6 +57,9 @@ static int await_one(struct check *c, struct error *e) {
 }
 
 int await_follow(struct verify *v, struct error *e) {
+        for (size_t i = 0; i < v->count; i++)
+                if (is_due(&v->checks[i]))
+                        v->checks[i].unsent_s = since_snapshot_s(&v->checks[i]);
         for (size_t i = 0; i < v->count; i++)
                 if (is_due(&v->checks[i]) && await_one(&v->checks[i], e) < 0)
                         return -1;

@@ -61,6 +61,7 @@ struct verify {
         struct compare *posts[VERIFY_POSTS];
         size_t topics_of_posts;         /* fewer than two: nothing to compare */
         struct compare_uneven uneven;
+        bool compared, decided;         /* all streams; and whether a follow goes on, where rows are awaited */
 };
 
 /* ---- begin.c ---- */
@@ -80,7 +81,8 @@ int side_both(void *check, struct error *e);
 
 /* ---- await.c ---- */
 
-/* After the comparison, where rows are awaited: waits until a follow has sent any, or for as long as one may take. */
+/* After the comparison, where rows are awaited: waits until a follow has sent any, or for as long as one may take.
+ * Until then, and after a stop, they are not sent. */
 int await_follow(struct verify *v, struct error *e);
 
 /* ---- verdict.c ---- */
@@ -89,5 +91,7 @@ int verdict_print(const struct verify *v, bool json, FILE *out, struct error *e)
 bool verdict_is_equal(const struct verify *v);
 /* The error that says so. Always -1. */
 int verdict_differs(const struct verify *v, struct error *e);
+/* The error that says what was found before a stop came, which left it undecided. Always -1. */
+int verdict_stopped(const struct verify *v, struct error *e);
 
 #endif

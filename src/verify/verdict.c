@@ -235,19 +235,41 @@ static void add_differences(const struct check *c, struct buffer *words) {
         }
 }
 
+/* Of what was compared. */
+static void add_all_differences(const struct verify *v, struct buffer *words) {
+        for (size_t i = 0; i < v->count; i++)
+                if (v->checks[i].done)
+                        add_differences(&v->checks[i], words);
+        if (v->uneven.count > 0)
+                buffer_printf(words, "%s%" PRIu64 " posts are not equally often in all topics",
+                              words->length ? ", " : "", v->uneven.count);
+}
+
 int verdict_differs(const struct verify *v, struct error *e) {
         _cleanup_buffer_ struct buffer words = {};
         bool unsent = false;
 
-        for (size_t i = 0; i < v->count; i++) {
-                add_differences(&v->checks[i], &words);
+        add_all_differences(v, &words);
+        for (size_t i = 0; i < v->count; i++)
                 unsent = unsent || v->checks[i].unsent_s > 0;
-        }
-        if (v->uneven.count > 0)
-                buffer_printf(&words, "%s%" PRIu64 " posts are not equally often in all topics", words.length ? ", " : "",
-                              v->uneven.count);
         error_set(e, ERROR_FAILED, "the topics are not what the tables are: %s", buffer_string(&words));
         return error_hint(e, "%sThe manual says what each may come from. --show=N shows rows whose record differs.",
                           unsent ? "Does a follow run? `pinfeed --status`, where it should, says so; `systemctl start "
                                    "pinfeed-follow` starts it. " : "");
+}
+
+int verdict_stopped(const struct verify *v, struct error *e) {
+        _cleanup_buffer_ struct buffer words = {};
+        size_t done = 0;
+
+        for (size_t i = 0; i < v->count; i++)
+                done += v->checks[i].done;
+        add_all_differences(v, &words);
+        if (v->compared)
+                return error_set(e, ERROR_STOPPED, "stopped while it waited for a follow to go on: %s",
+                                 buffer_string(&words));
+        if (done == 0)
+                return error_set(e, ERROR_STOPPED, "stopped before a topic was compared: nothing is known");
+        return error_set(e, ERROR_STOPPED, "stopped after %zu of %zu topics: %s", done, v->count,
+                         words.length ? buffer_string(&words) : "nothing differs so far");
 }

@@ -85,7 +85,11 @@ static int verify_all(struct verify *v, struct error *e) {
         if (r == 0 && v->topics_of_posts >= 2)
                 r = compare_keys(v->posts, v->topics_of_posts, &v->uneven, e);
         connection_close_database(&v->connection);      /* and with it the snapshot, for which the server keeps old rows */
-        return r == 0 ? await_follow(v, e) : r;
+        v->compared = r == 0;
+        if (r == 0)
+                r = await_follow(v, e);
+        v->decided = r == 0;
+        return r;
 }
 
 static int work(struct worker *w, void *arg, struct error *e) {
@@ -179,10 +183,10 @@ static int run(struct verify *v, FILE *out, struct error *e) {
         connection_init(&v->connection, &v->session, NULL);
         if (service_run(service, &job, e) < 0)
                 return -1;
-        if (service_stopped_by(service))
-                return error_stopped(e);
-        if (verdict_print(v, v->options->json || !isatty(fileno(out)), out, e) < 0)
+        if (v->compared && verdict_print(v, v->options->json || !isatty(fileno(out)), out, e) < 0)
                 return -1;
+        if (!v->decided)
+                return verdict_stopped(v, e);
         return verdict_is_equal(v) ? 0 : verdict_differs(v, e);
 }
 

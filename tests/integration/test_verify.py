@@ -319,6 +319,22 @@ def test_rows_that_nobody_sends_any_more_are_a_difference(follow):
     assert (found["missing"], found["awaited"]) == (1, 0)
 
 
+def test_a_stop_while_a_follow_is_waited_for_says_what_was_found(follow, notify):
+    follow.make("INSERT INTO t VALUES (1, 'a'), (2, 'b')").start().wait_for_rows(2)
+    assert follow.pinfeed.stop() == 0
+    follow.insert(3)
+    follow.pinfeed.settings["follow"]["interval"] = 100
+    follow.pinfeed.env.update(notify.environment())
+    follow.pinfeed.start("--verify", "--json", "--streams=t")
+    wait_until(lambda: notify.status() == f"Waits up to 210 s for a follow to go on with {follow.topic}", 30, notify.status)
+    follow.pinfeed.send_signal(signal.SIGINT)
+    follow.pinfeed.expect_exit(130)
+    found = json.loads(follow.pinfeed.stdout)["streams"]["t"]
+    assert (found["rows"], found["records"], found["awaited"]) == (5, 2, 3)
+    assert found["equal"] is False and found["follow_goes_on"] is False
+    assert re.search(r"stopped while it waited for a follow to go on: t: 3 awaited \(none sent within \d+ s\)", follow.pinfeed.log)
+
+
 # ---- after an emulation ---------------------------------------------------------------------------------------------
 
 @pytest.fixture
@@ -410,6 +426,25 @@ def test_a_stop_ends_it_also_when_the_server_hangs(numbers, mariadb, hangs):
     code = numbers.pinfeed.wait(20)
     mariadb.thaw()
     assert code == 130 and numbers.pinfeed.stdout == ""
+    assert "stopped before a topic was compared: nothing is known" in numbers.pinfeed.log
+
+
+def test_a_stop_before_the_last_topic_says_what_the_others_had(loaded, mariadb, database):
+    pinfeed = loaded(40)
+    pinfeed.run("--replay").expect_exit(0)
+
+    def stopped(slow):
+        pinfeed.settings["stream user"] = {"where": f"{slow} = 0"}
+        pinfeed.start("--verify", "--json")
+        wait_until(lambda: mariadb.execute("SELECT 1 FROM information_schema.processlist WHERE id <> CONNECTION_ID() "
+                                           f"AND info LIKE 'SELECT%{slow}%ORDER BY%'", database=database), 20, "the last table is read")
+        pinfeed.send_signal(signal.SIGINT)
+        pinfeed.expect_exit(130)
+        assert pinfeed.stdout == ""
+        return pinfeed.log
+    assert "stopped after 2 of 3 topics: nothing differs so far" in stopped("SLEEP(0.2)")
+    mariadb.execute("DELETE FROM pinterest_data LIMIT 2", database=database)
+    assert "stopped after 2 of 3 topics: pin: 2 foreign" in stopped("SLEEP(0.3)")
 
 
 @pytest.mark.memory
