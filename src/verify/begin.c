@@ -83,34 +83,42 @@ int begin_check(struct check *c, struct error *e) {
 
 /* ---- topics whose beginning is gone ---- */
 
+/* Rows that come late to a follow, at once, more or less: so many records a partition may begin with smaller keys than
+ * records that are gone had. */
+enum { LATE_MOST = 100 };
+
+static void cut_from(struct check *c, const struct producer_record *record) {
+        struct key key = { record->key, record->key_length }, cut = { c->cut.data, c->cut.length };
+
+        if (c->is_cut && key_compare(c->bounds.order, &key, &cut) <= 0)
+                return;
+        c->cut.length = 0;
+        buffer_append(&c->cut, record->key, record->key_length);
+        buffer_string(&c->cut);
+        c->is_cut = true;
+}
+
 /* The greatest of the first keys that the cut partitions have left: what is above it was not cut. */
 static int read_first_keys(struct check *c, const struct producer_span *spans, struct error *e) {
-        _cleanup_free_ bool *has = mem_zero((size_t) c->partitions, sizeof *has);
+        _cleanup_free_ int *seen = mem_zero((size_t) c->partitions, sizeof *seen);
+        int most = c->kind == VERIFY_FOLLOWED ? LATE_MOST : 1, wanted = 0;
         struct producer_record record;
         enum producer_next r = PRODUCER_RECORD;
-        int wanted = 0;
 
         for (int i = 0; i < c->partitions; i++)
                 wanted += c->spans[i].first > 0;
         if (producer_reader_begin(c->verify->reader, c->stream.topic, spans, e) < 0)
                 return -1;
         while (wanted > 0 && (r = producer_reader_next(c->verify->reader, &record, e)) == PRODUCER_RECORD) {
-                struct key key = { record.key, record.key_length }, cut = { c->cut.data, c->cut.length };
+                int *count = &seen[record.partition];
 
-                if (has[record.partition])
+                if (*count == most || !record_has_key(c, &record))
                         continue;
-                has[record.partition] = true;
-                wanted--;
-                if (!record.key || !key_fits(c->bounds.order, &key))
-                        c->untold = true;
-                else if (!c->is_cut || key_compare(c->bounds.order, &key, &cut) > 0) {
-                        c->cut.length = 0;
-                        buffer_append(&c->cut, record.key, record.key_length);
-                        buffer_string(&c->cut);
-                        c->is_cut = true;
-                }
+                cut_from(c, &record);
+                wanted -= ++*count == most;
         }
-        c->untold = c->untold || wanted > 0;
+        for (int i = 0; i < c->partitions; i++)
+                c->untold = c->untold || (c->spans[i].first > 0 && seen[i] == 0);
         return r == PRODUCER_NEXT_FAILED ? -1 : 0;
 }
 
@@ -123,17 +131,21 @@ int begin_cut(struct check *c, struct error *e) {
                         spans[i] = c->spans[i];
         if (c->log_start == 0 || c->kind == VERIFY_EMULATED)
                 return 0;
-        if (read_first_keys(c, spans, e) < 0)
+        c->untold = c->bounds.order == KEY_ORDER_UNKNOWN;
+        if (!c->untold && read_first_keys(c, spans, e) < 0)
                 return -1;
         if (c->untold) {
                 session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "the topic's first records are gone, up to "
                              "offset %" PRId64 ": which rows are missing can't be told", c->log_start);
                 return 0;
         }
+        if (c->bounds.from
+            && key_compare(c->bounds.order, c->bounds.from, &(struct key) { c->cut.data, c->cut.length }) > 0) {
+                c->is_cut = false;
+                return 0;
+        }
         session_note(&c->verify->session, c->stream.config, SERVICE_WARNING, "the topic's first records are gone, up to offset %"
                      PRId64 ": it is compared from key %s on", c->log_start, c->cut.data);
-        if (c->bounds.from && key_compare(c->bounds.order, c->bounds.from, &(struct key) { c->cut.data, c->cut.length }) >= 0)
-                return 0;
         c->from = (struct key) { c->cut.data, c->cut.length };
         c->bounds.from = &c->from;
         c->bounds.after = !table_facts(c->stream.table)->key_unique;    /* some of its records may be gone */

@@ -78,6 +78,8 @@ int begin_cut(struct check *c, struct error *e);
 int side_rows(void *check, struct error *e);
 int side_records(void *check, struct error *e);
 int side_both(void *check, struct error *e);
+/* Whether it can be a row's at all: it has a value, and a key that the table's keys can be compared with. */
+bool record_has_key(const struct check *c, const struct producer_record *record);
 
 /* ---- await.c ---- */
 

@@ -34,12 +34,26 @@ int side_rows(void *arg, struct error *e) {
         return r == TABLE_FAILED ? -1 : 0;
 }
 
+bool record_has_key(const struct check *c, const struct producer_record *record) {
+        const struct key key = { record->key, record->key_length };
+
+        return record->key && record->value && key_fits(c->bounds.order, &key);
+}
+
+/* What can't be a row's lies outside of a user's bounds, and is foreign wherever it lies else. */
+static bool is_compared(const struct check *c, const struct producer_record *record) {
+        const struct options *o = c->verify->options;
+
+        return key_within(&c->bounds, &(struct key) { record->key, record->key_length })
+               || (!o->from && !o->to && !record_has_key(c, record));
+}
+
 /* A restart steps back once. */
 static void watch_order(struct check *c, const struct producer_record *record) {
         struct buffer *previous = &c->previous[record->partition];
         struct key key = { record->key, record->key_length };
 
-        if (!key.data || !record->value || !key_fits(c->bounds.order, &key))
+        if (!record_has_key(c, record))
                 return;
         if (previous->length > 0
             && key_compare(c->bounds.order, &key, &(struct key) { previous->data, previous->length }) < 0)
@@ -61,7 +75,7 @@ int side_records(void *arg, struct error *e) {
                 return -1;
         while (!c->failed && (r = producer_reader_next(reader, &record, e)) == PRODUCER_RECORD) {
                 say(&c->offsets_read, ++count);
-                if (!key_within(&c->bounds, &(struct key) { record.key, record.key_length }))
+                if (!is_compared(c, &record))
                         continue;
                 if (watches)
                         watch_order(c, &record);

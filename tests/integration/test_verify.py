@@ -238,6 +238,41 @@ def test_rows_whose_records_expired_are_not_called_missing(numbers):
     assert counts(one(numbers, code=1)) == {**NOTHING, "missing": 1}
 
 
+def test_where_a_user_begins_above_what_is_gone_nothing_is_cut(numbers):
+    delete_before(numbers.kafka, numbers.topic, 300)
+    found = one(numbers, "--from=500")
+    assert counts(found) == NOTHING and (found["rows"], found["compared_from"]) == (501, None)
+    assert "are gone" not in numbers.pinfeed.log
+
+
+def test_of_a_key_whose_records_are_partly_gone_nothing_is_told(table):
+    table.make("k INT NOT NULL, v TEXT, KEY (k)", "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (2, 'c'), (3, 'd')")
+    table.replay()
+    delete_before(table.kafka, table.topic, 2)
+    for options in [], ["--from=2"]:
+        found = one(table, *options)
+        assert counts(found) == NOTHING and (found["rows"], found["compared_from"]) == (1, "2")
+
+
+def test_what_has_no_key_is_foreign_also_where_the_first_records_are_gone(numbers):
+    delete_before(numbers.kafka, numbers.topic, numbers.kafka.end_offset(numbers.topic))
+    put(numbers.kafka, numbers.topic, (None, "nobody's"), ("abc", "no number"), ("5", None), ("1000", '{"k":1000,"v":"row 1000"}'))
+    found = one(numbers, code=1)
+    assert counts(found) == {**NOTHING, "foreign": 3} and found["compared_from"] == "1000"
+    assert counts(one(numbers, "--to=1000")) == NOTHING
+
+
+def test_after_a_follow_a_topic_may_begin_with_a_row_that_came_late(table):
+    table.make("k INT PRIMARY KEY, v TEXT", NUMBERS.format(400))
+    keys = [*range(1, 50), *range(51, 200), 50, *range(200, 401)]
+    put(table.kafka, table.topic, *((str(k), f'{{"k":{k},"v":"row {k}"}}') for k in keys))
+    delete_before(table.kafka, table.topic, keys.index(50))
+    found = one(table, "--as=follow")
+    assert counts(found) == {**NOTHING, "out_of_order": None} and found["compared_from"] == "298"
+    table.execute("UPDATE t SET v = 'new' WHERE k = 300")
+    assert counts(one(table, "--as=follow", code=1)) == {**NOTHING, "out_of_order": None, "altered": 1}
+
+
 def test_of_a_topic_that_lost_everything_nothing_is_called_missing(numbers):
     delete_before(numbers.kafka, numbers.topic, numbers.kafka.end_offset(numbers.topic))
     found = one(numbers)
