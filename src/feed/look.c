@@ -1,7 +1,6 @@
 /* What a feed looks at before its rows and after them: keys, group, how many rows, what is there already. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "own.h"
 #include "pinfeed/limits.h"
@@ -30,21 +29,6 @@ static int check_lengths(struct feed *f, struct error *e) {
         return error_hint(e, "Set the stream's key to a column with shorter values.");
 }
 
-/* MySQL takes the 45th of a 13th month for a wrong setting, MariaDB for another date. */
-static bool is_no_date(const char *text) {
-        struct tm date = {}, same;
-        int used = 0;
-
-        if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &used) != 3 || used == 0
-            || date.tm_mon == 0 || date.tm_mday == 0)       /* zeros may be stored */
-                return false;
-        date.tm_year -= 1900;
-        date.tm_mon--;
-        same = date;
-        timegm(&same);
-        return same.tm_mon != date.tm_mon || same.tm_mday != date.tm_mday;
-}
-
 /* --from and --to are words of a user: refused before anybody is fenced. */
 static int check_bound(struct feed *f, const char *option, const char *text, struct error *e) {
         struct key key = { text, text ? strlen(text) : 0 };
@@ -54,7 +38,7 @@ static int check_bound(struct feed *f, const char *option, const char *text, str
                 return 0;
         if (key.length > CURSOR_KEY_MAX)
                 return error_set(e, ERROR_USAGE, "%s: a key may have %d bytes", option, CURSOR_KEY_MAX);
-        if (table_facts(f->stream.table)->key_kind == KEY_TIME && is_no_date(text))
+        if (table_facts(f->stream.table)->key_kind == KEY_TIME && key_is_no_date(text))
                 return error_set(e, ERROR_USAGE, "%s: there is no such date as %s", option, text);
         if (table_count(f->connection.database, f->stream.table, &key, true, &key, &count, e) < 0)
                 return error_prefix(e, "%s: ", option);

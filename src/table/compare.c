@@ -1,5 +1,7 @@
 /* Keys as the server orders them, without the server. */
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "room.h"
 
@@ -90,6 +92,21 @@ static int compare_times(const struct key *a, const struct key *b) {
                         return x < y ? -1 : 1;
         }
         return 0;
+}
+
+/* MySQL takes the 45th of a 13th month for a wrong setting, MariaDB for another date. */
+bool key_is_no_date(const char *text) {
+        struct tm date = {}, same;
+        int used = 0;
+
+        if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &used) != 3 || used == 0
+            || date.tm_mon == 0 || date.tm_mday == 0)       /* zeros may be stored */
+                return false;
+        date.tm_year -= 1900;
+        date.tm_mon--;
+        same = date;
+        timegm(&same);
+        return same.tm_mon != date.tm_mon || same.tm_mday != date.tm_mday;
 }
 
 /* ---- all ---- */

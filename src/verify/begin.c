@@ -48,13 +48,26 @@ static int check_bound(struct check *c, const char *option, const char *text, st
         if (!key_fits(c->bounds.order, ret))
                 return error_set(e, ERROR_USAGE, "%s: '%.64s' can't be a key of table %s", option, text,
                                  c->stream.config->table);
+        if (c->bounds.order == KEY_ORDER_TIME && key_is_no_date(text))
+                return error_set(e, ERROR_USAGE, "%s: there is no such date as %s", option, text);
         *ret_bound = ret;
+        return 0;
+}
+
+static int check_bounds(struct check *c, struct error *e) {
+        const struct options *o = c->verify->options;
+
+        if (check_bound(c, "--from", o->from, &c->from, &c->bounds.from, e) < 0
+            || check_bound(c, "--to", o->to, &c->to, &c->bounds.to, e) < 0)
+                return -1;
+        if (o->from && o->to && key_compare(c->bounds.order, &c->from, &c->to) > 0)
+                return error_set(e, ERROR_USAGE, "--from=%s lies beyond --to=%s: nothing would be compared", o->from,
+                                 o->to);
         return 0;
 }
 
 int begin_check(struct check *c, struct error *e) {
         struct connection *connection = &c->verify->connection;
-        const struct options *o = c->verify->options;
 
         if (stream_describe(&c->stream, connection, e) < 0
             || producer_topic(connection->producer, c->stream.config->topic, &c->stream.tally, LIMIT_TOPIC_MS,
@@ -65,8 +78,7 @@ int begin_check(struct check *c, struct error *e) {
         c->spans = mem_zero((size_t) c->partitions, sizeof *c->spans);
         c->previous = mem_zero((size_t) c->partitions, sizeof *c->previous);
         c->bounds.order = table_facts(c->stream.table)->key_order;
-        if (check_bound(c, "--from", o->from, &c->from, &c->bounds.from, e) < 0
-            || check_bound(c, "--to", o->to, &c->to, &c->bounds.to, e) < 0)
+        if (check_bounds(c, e) < 0)
                 return -1;
         switch (table_has_null_keys(connection->database, c->stream.table, e)) {
         case TABLE_NULL_KEYS_FAILED:

@@ -168,10 +168,20 @@ def test_texts_without_a_collation_of_their_own_are_bounded_and_ordered_by_their
 
 @pytest.mark.parametrize("options, words", [
     (["--from=x"], "--from: 'x' can't be a key of table t"), (["--show=0"], "--show takes a number from 1 to 100"),
-    (["--show=5x"], "--show takes a number"), (["--as=else"], "--as takes replay, follow or emulation")])
+    (["--show=5x"], "--show takes a number"), (["--from=10", "--to=9"], "--from=10 lies beyond --to=9: nothing would be compared"),
+    (["--as=else"], "--as takes replay, follow or emulation")])
 def test_wrong_usage_is_told(numbers, options, words):
     numbers.pinfeed.run("--verify", "--streams=t", *options).expect_exit(2)
     assert words in numbers.pinfeed.log and numbers.pinfeed.stdout == ""
+
+
+def test_bounds_that_no_calendar_has_are_refused(table):
+    table.make("k DATETIME PRIMARY KEY, v TEXT", "INSERT INTO t VALUES ('2021-02-28', 'a'), ('2021-03-01', 'b'), ('2021-03-05', 'c')")
+    table.replay()
+    assert one(table, "--from=2021-03-01", "--to=2021-03-02 10:00:00")["rows"] == 1
+    for option in "--from", "--to":
+        table.pinfeed.run("--verify", "--streams=t", f"{option}=2021-02-31").expect_exit(2)
+        assert f"{option}: there is no such date as 2021-02-31" in table.pinfeed.log
 
 
 def test_bounds_of_keys_that_only_the_server_can_order_are_refused(table):
