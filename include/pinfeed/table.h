@@ -222,7 +222,7 @@ bool table_reader_close(struct table_reader *r);
 bool key_equal(const struct key *a, const struct key *b);
 /* Whether it can be a key of this order at all; none can of KEY_ORDER_UNKNOWN. */
 bool key_fits(enum key_order order, const struct key *key);
-/* Whether a text that is meant for a KEY_TIME names a day that no calendar has. */
+/* Whether a text that is meant for a KEY_TIME names a day that no calendar has, or a time that no clock shows. */
 bool key_is_no_date(const char *text);
 /* As memcmp; of keys that fit. */
 int key_compare(enum key_order order, const struct key *a, const struct key *b);

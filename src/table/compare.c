@@ -94,13 +94,17 @@ static int compare_times(const struct key *a, const struct key *b) {
         return 0;
 }
 
-/* MySQL takes the 45th of a 13th month for a wrong setting, MariaDB for another date. */
+/* MySQL takes the 45th of a 13th month for a wrong setting, MariaDB for another date, and 25 o'clock for no bound. */
 bool key_is_no_date(const char *text) {
         struct tm date = {}, same;
         int used = 0;
 
-        if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &used) != 3 || used == 0
-            || date.tm_mon == 0 || date.tm_mday == 0)       /* zeros may be stored */
+        if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &used) != 3 || used == 0)
+                return false;
+        sscanf(text + used, "%*1[ T]%2d:%2d:%2d", &date.tm_hour, &date.tm_min, &date.tm_sec);
+        if (date.tm_hour > 23 || date.tm_min > 59 || date.tm_sec > 59)
+                return true;
+        if (date.tm_mon == 0 || date.tm_mday == 0)      /* zeros may be stored */
                 return false;
         date.tm_year -= 1900;
         date.tm_mon--;

@@ -186,6 +186,7 @@ def test_a_transaction_longer_than_the_brokers_allow_is_a_wrong_setting(table):
 def test_a_date_that_there_is_not_is_wrong_usage(table):
     table.make("k DATE PRIMARY KEY, v TEXT", "INSERT INTO t VALUES ('2020-01-01', 'x')")
     assert "no such date as 2020-13-45" in refused(table, "--from=2020-13-45", code=2)
+    assert "no such date as 2020-01-02 25:00:00" in refused(table, "--from=2020-01-02 25:00:00", code=2)
 
 
 def test_a_lower_bound_beyond_the_upper_one_is_wrong_usage(table):

@@ -180,8 +180,9 @@ def test_bounds_that_no_calendar_has_are_refused(table):
     table.replay()
     assert one(table, "--from=2021-03-01", "--to=2021-03-02 10:00:00")["rows"] == 1
     for option in "--from", "--to":
-        table.pinfeed.run("--verify", "--streams=t", f"{option}=2021-02-31").expect_exit(2)
-        assert f"{option}: there is no such date as 2021-02-31" in table.pinfeed.log
+        for text in "2021-02-31", "2021-03-01 25:00:00", "2021-03-01 00:60:00":
+            table.pinfeed.run("--verify", "--streams=t", f"{option}={text}").expect_exit(2)
+            assert f"{option}: there is no such date as {text}" in table.pinfeed.log
 
 
 def test_bounds_of_keys_that_only_the_server_can_order_are_refused(table):
