@@ -33,7 +33,7 @@ void compare_names_free(struct compare_names *n);       /* safe on {0}; then the
 struct compare_shown {
         struct buffer key, row, record;
         uint64_t hash;                  /* of the key */
-        bool complete;                  /* the record was found */
+        bool complete;                  /* the record was found, and is none of another row of the key */
 };
 
 struct compare_result {

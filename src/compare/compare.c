@@ -101,13 +101,15 @@ static int name_row(struct compare *c, const struct item *item) {
         for (int i = 0; i < COMPARE_CLASSES; i++)
                 if (counts[i] > 0)
                         names_add(&c->result.names[i], item->key, item->key_length);
-        if (counts[COMPARE_ALTERED] > 0)
+        if (counts[COMPARE_ALTERED] > 0 && (c->sides.repeats || !keys_row_is_matched(&c->keys, entry, &item->digest)))
                 show_row(&c->result, c->sides.show, item);
         return 0;
 }
 
-/* The first record that is another than its row. */
+/* The first record that is another than its row; rather none that is like another row of the key. */
 static void show_record(struct compare *c, const struct item *item) {
+        const struct keys_entry *entry;
+
         for (size_t i = 0; i < c->result.shown_count; i++) {
                 struct compare_shown *s = &c->result.shown[i];
 
@@ -115,8 +117,12 @@ static void show_record(struct compare *c, const struct item *item) {
                         continue;
                 if (s->row.length == item->value_length && memcmp(s->row.data, item->value, item->value_length) == 0)
                         continue;
+                entry = keys_find(&c->keys, &item->digest);
+                s->complete = !entry || !keys_is_like_row(&c->keys, entry, &item->digest);
+                if (s->record.length > 0 && !s->complete)
+                        continue;
+                s->record.length = 0;
                 buffer_append(&s->record, item->value, item->value_length);
-                s->complete = true;
         }
 }
 

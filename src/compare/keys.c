@@ -118,6 +118,17 @@ bool keys_add_record(struct keys *k, const struct digest *d, bool repeats) {
         return true;
 }
 
+bool keys_row_is_matched(const struct keys *k, const struct keys_entry *e, const struct digest *d) {
+        const struct keys_entry *pair = find(k, d->key, d->both[0], true);
+
+        return (e->value != d->both[0] || e->matched)
+               && (!pair->used || pair->counts[KEYS_RECORDS] >= pair->counts[KEYS_ROWS]);
+}
+
+bool keys_is_like_row(const struct keys *k, const struct keys_entry *e, const struct digest *d) {
+        return e->value == d->both[0] || find(k, d->key, d->both[0], true)->used;
+}
+
 void keys_class(const struct keys_entry *e, bool repeats, uint64_t counts[static COMPARE_CLASSES]) {
         uint32_t rows = e->counts[KEYS_ROWS], records = e->counts[KEYS_RECORDS], common = e->counts[KEYS_COMMON];
         uint32_t differ = (repeats || records < rows ? records : rows) - common;

@@ -42,6 +42,9 @@ int keys_add(struct keys *k, const struct digest *d, int which);
 
 /* The key's entry, or NULL. */
 struct keys_entry *keys_find(const struct keys *k, const struct digest *d);
+/* After all records, of an entry's key: whether a row has had its record; whether a record is like a row. */
+bool keys_row_is_matched(const struct keys *k, const struct keys_entry *entry, const struct digest *d);
+bool keys_is_like_row(const struct keys *k, const struct keys_entry *entry, const struct digest *d);
 /* What a key that has rows comes to: adds to `counts`. */
 void keys_class(const struct keys_entry *entry, bool repeats, uint64_t counts[static COMPARE_CLASSES]);
 

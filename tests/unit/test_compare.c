@@ -298,6 +298,35 @@ static void each_difference_is_counted_and_named(void **state) {
         compare_free(m.compare);
 }
 
+/* Not the first row of the key and the first record that is another. */
+static void of_rows_of_one_key_the_one_that_was_altered_is_shown(void **state) {
+        static const struct {
+                struct pair rows[4], records[4];
+                const char *row, *record;
+        } cases[] = {
+                { { { "1", "a" }, { "1", "b" }, {} }, { { "1", "a" }, { "1", "x" }, {} }, "b", "x" },
+                { { { "1", "a" }, { "1", "b" }, { "1", "b" }, {} }, { { "1", "b" }, { "1", "x" }, { "1", "b" }, {} }, "a", "x" },
+                { { { "1", "a" }, { "1", "a" }, {} }, { { "1", "x" }, { "1", "a" }, {} }, "a", "x" },
+                { { { "1", "a" }, { "1", "b" }, {} }, { { "1", "a" }, { "1", "a" }, {} }, "b", "a" },
+        };
+        _cleanup_free_ struct compare_secret *secret = compare_secret_new();
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                struct memory m = { .rows = cases[i].rows, .records = cases[i].records };
+                const struct compare_result *found;
+
+                run(&m, secret, false, false);
+                found = compare_result(m.compare);
+                assert_int_equal(found->counts[COMPARE_ALTERED], 1);
+                assert_int_equal(found->shown_count, 1);
+                assert_memory_equal(found->shown[0].row.data, cases[i].row, 1);
+                assert_int_equal(found->shown[0].record.length, 1);
+                assert_memory_equal(found->shown[0].record.data, cases[i].record, 1);
+                compare_free(m.compare);
+        }
+}
+
 static void what_is_equal_is_read_once(void **state) {
         _cleanup_free_ struct compare_secret *secret = compare_secret_new();
         const struct pair same[] = { { "1", "a" }, { "2", "b" }, {} };
@@ -350,6 +379,7 @@ int main(void) {
                 cmocka_unit_test(keys_that_do_not_fit_are_left_to_later_rounds),
                 cmocka_unit_test(one_bucket_of_too_many_rows_is_refused),
                 cmocka_unit_test(each_difference_is_counted_and_named),
+                cmocka_unit_test(of_rows_of_one_key_the_one_that_was_altered_is_shown),
                 cmocka_unit_test(what_is_equal_is_read_once),
                 cmocka_unit_test(keys_that_are_not_equally_often_in_all_topics_are_named),
         };
