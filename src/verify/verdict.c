@@ -145,11 +145,24 @@ static json_t *describe(const struct verify *v) {
 
 /* ---- for people ---- */
 
+/* Anybody may have written it: in one line, and without what a terminal obeys. */
+static void write_text(const struct buffer *text, FILE *out) {
+        const unsigned char *p = (const unsigned char *) text->data;
+
+        for (size_t i = 0; i < text->length; i++)
+                if (p[i] < ' ' || p[i] == 0x7f)
+                        fprintf(out, "\\x%02x", p[i]);
+                else if (p[i] == 0xc2 && i + 1 < text->length && text_is_between(p[i + 1], 0x80, 0x9f))
+                        fprintf(out, "\\u%04x", p[++i]);
+                else
+                        putc(p[i], out);
+}
+
 static void write_key(const struct buffer *key, FILE *out) {
         _cleanup_buffer_ struct buffer text = {};
 
         cursor_print_key(&(struct key) { key->data, key->length }, &text);
-        fputs(buffer_string(&text), out);
+        write_text(&text, out);
 }
 
 static void print_line(const char *what, const struct compare_names *n, uint64_t count, FILE *out) {
@@ -197,8 +210,11 @@ static void print_keys(const struct check *c, FILE *out) {
 
                 fprintf(out, "%s, ", c->stream.config->name);
                 write_key(&s->key, out);
-                fprintf(out, "\n  row    %.*s\n  record %.*s\n", (int) s->row.length, s->row.data, (int) s->record.length,
-                        s->record.length ? s->record.data : "");
+                fputs("\n  row    ", out);
+                write_text(&s->row, out);
+                fputs("\n  record ", out);
+                write_text(&s->record, out);
+                putc('\n', out);
         }
 }
 

@@ -421,19 +421,32 @@ def test_posts_of_a_topic_that_lost_some_are_not_counted(emulated, kafka):
 
 # ---- what it says, and how it ends ----------------------------------------------------------------------------------
 
-def test_people_get_a_table(numbers):
-    numbers.execute("INSERT INTO t VALUES (2001, 'not sent')", "UPDATE t SET v = 'new' WHERE k = 7")
+def on_a_terminal(table, *options):
     ours, its = pty.openpty()
-    process = subprocess.Popen([paths.binary(), f"--config={numbers.pinfeed.write_config()}", "--verify", "--streams=t", "--show=1"],
-                               stdin=subprocess.DEVNULL, stdout=its, stderr=subprocess.DEVNULL, env=numbers.pinfeed.env)
+    process = subprocess.Popen([paths.binary(), f"--config={table.pinfeed.write_config()}", "--verify", "--streams=t", *options],
+                               stdin=subprocess.DEVNULL, stdout=its, stderr=subprocess.DEVNULL, env=table.pinfeed.env)
     assert process.wait(60) == 1
     os.close(its)
     out = os.read(ours, 65536).decode().splitlines()
     os.close(ours)
+    return out
+
+
+def test_people_get_a_table(numbers):
+    numbers.execute("INSERT INTO t VALUES (2001, 'not sent')", "UPDATE t SET v = 'new' WHERE k = 7")
+    out = on_a_terminal(numbers, "--show=1")
     assert out[0].split() == "stream rows records missing doubled altered foreign order aborted s".split()
     assert out[1].split()[:-1] == "t 1001 1000 1 0 1 0 0 0".split() and max(map(len, out[:2])) <= 80
     assert out[2:] == ["t, missing: 2001", "t, altered: 7", "t, 7", '  row    {"k":7,"v":"new"}',
                        '  record {"k":7,"v":"row 7"}']
+
+
+def test_what_a_record_holds_is_not_obeyed_by_a_terminal(table):
+    table.make("k VARCHAR(40) NOT NULL PRIMARY KEY, v TEXT", "INSERT INTO t VALUES ('1', 'a  b')")
+    put(table.kafka, table.topic, ("1", "\x1b]0;mine\x07  two\nlines\0 \u009b2J é"), ("\u009b2J", "x"))
+    assert on_a_terminal(table, "--as=replay", "--show=1")[2:] == [
+        "t, altered: 1", r"t, foreign: \u009b2J", "t, 1", '  row    {"k":"1","v":"a  b"}',
+        r"  record \x1b]0;mine\x07  two\x0alines\x00 \u009b2J é"]
 
 
 def test_progress_is_drawn_for_each_topic(numbers):
