@@ -139,7 +139,6 @@ static struct verify *verify_new(const struct config *config, const struct optio
 
         v->secret = compare_secret_new();
         v->options = o;
-        v->show = o->show ? strtoul(o->show, NULL, 10) : 0;
         v->began_us = clock_monotonic_us();
         v->session.config = config;
         v->checks = mem_zero(config->stream_count, sizeof *v->checks);
@@ -190,25 +189,24 @@ static int run(struct verify *v, FILE *out, struct error *e) {
         return verdict_is_equal(v) ? 0 : verdict_differs(v, e);
 }
 
-static int check_options(const struct options *o, struct error *e) {
-        char *end = NULL;
-        unsigned long show = o->show ? strtoul(o->show, &end, 10) : 1;
+static int read_options(struct verify *v, struct error *e) {
+        const struct options *o = v->options;
         enum verify_kind kind;
+        char *end;
 
-        if (show < 1 || show > COMPARE_SHOWN_MOST || (end && *end))
+        v->show = o->show ? strtoul(o->show, &end, 10) : 0;
+        if (o->show && (v->show < 1 || v->show > COMPARE_SHOWN_MOST || *end))
                 return error_set(e, ERROR_USAGE, "--show takes a number from 1 to %d", COMPARE_SHOWN_MOST);
         return o->as ? begin_kind(o->as, &kind, e) : 0;
 }
 
 int verify_run(const struct config *config, const struct options *options, struct service *service, FILE *out,
                struct error *e) {
-        struct verify *v;
-        int r;
+        struct verify *v = verify_new(config, options);
+        int r = read_options(v, e);
 
-        if (check_options(options, e) < 0)
-                return -1;
-        v = verify_new(config, options);
-        r = session_init(&v->session, config, service, SESSION_READING, e);
+        if (r == 0)
+                r = session_init(&v->session, config, service, SESSION_READING, e);
         if (r == 0)
                 r = run(v, out, e);
         if (!service_left_behind(service))
