@@ -11,6 +11,7 @@
 #ifndef PINFEED_BASE_H
 #define PINFEED_BASE_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -174,6 +175,21 @@ struct hash {
 #define HASH_128 ((struct hash) { (unsigned __int128) 0x6c62272e07bb0142u << 64 | 0x62b821756295c58du, \
                                   (unsigned __int128) 1 << 88 | 0x13bu })
 void hash_add(struct hash *h, const void *bytes, size_t length);
+
+/* ---- threads --------------------------------------------------------------------------------------------------- */
+
+/* Starts a thread that no signal meets. */
+void thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
+
+/* A library's call that keeps no time limit, on a thread that can be left behind. `arg` is the call's, until call_end
+ * returns true. `end`, or NULL, is the last on that thread: if the call was left, `arg` is its own then, else it may
+ * not be touched. */
+struct call;
+struct call *call_start(void (*fn)(void *arg), void (*end)(void *arg, bool left), void *arg);
+/* Waits for so long at most. Returns whether it has come back. */
+bool call_wait(struct call *c, unsigned ms);
+/* Whether it has come back; else it is left behind, with all that it uses. `c` is gone in either case. */
+bool call_end(struct call *c);
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 

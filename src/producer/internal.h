@@ -55,17 +55,8 @@ struct producer {
         struct error token_error;
 };
 
-/* ---- call.c ---- */
-
-/* A call of librdkafka's that keeps no time limit of its own, on a thread that can be left behind. `arg` is the call's
- * from now on: `fn` frees it, or whoever takes it from a call that came back. */
-struct call;
-struct call *call_start(void (*fn)(void *arg), void *arg);
-/* Waits for its end, for LIMIT_SLICE_MS at most. */
-bool call_wait(struct call *c);
-/* Whether it has come back; else it is left behind, with all that it uses. `c` is gone in either case. */
-bool call_end(struct call *c);
-/* rd_kafka_destroy in LIMIT_HANDLE_MS (or, from a stop on, LIMIT_STOP_HANDLE_MS), alive meanwhile. -1: it did not end. */
+/* handle.c: rd_kafka_destroy in LIMIT_HANDLE_MS (or, from a stop on, LIMIT_STOP_HANDLE_MS), alive meanwhile. -1: it did
+ * not end. */
 int handle_destroy(struct producer *p, rd_kafka_t *rk, int timeout_ms, struct error *e);
 
 /* topics.c: waits for the event of an admin request, alive meanwhile. NULL: the time is up, or stopping. */

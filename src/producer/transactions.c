@@ -222,7 +222,7 @@ static enum producer_commit outcome(struct producer *p, struct ending *n, bool a
 static bool comes_back(struct producer *p, struct call *c, uint64_t until_us) {
         enum { GRACE_US = LIMIT_SLICE_MS * 1000 };
 
-        while (!call_wait(c) && clock_monotonic_us() < until_us + GRACE_US)
+        while (!call_wait(c, LIMIT_SLICE_MS) && clock_monotonic_us() < until_us + GRACE_US)
                 until_us = producer_deadline(p, until_us);
         return call_end(c);
 }
@@ -242,7 +242,7 @@ enum producer_commit producer_commit(struct producer *p, const struct producer_p
                 return PRODUCER_NOT_COMMITTED;
         broken = p->broken;
         n = ending_new(p, progress, count, until_us);
-        c = call_start(add_cursors, n);
+        c = call_start(add_cursors, NULL, n);
         flushed = flush(p, until_us, e) == 0;
         if (!comes_back(p, c, until_us))
                 return left_behind(p, progress->group, false, e);
@@ -252,7 +252,7 @@ enum producer_commit producer_commit(struct producer *p, const struct producer_p
         }
         if (!n->error) {
                 asked_us = clock_monotonic_us();
-                if (!comes_back(p, call_start(ask_to_commit, n), until_us))
+                if (!comes_back(p, call_start(ask_to_commit, NULL, n), until_us))
                         return left_behind(p, progress->group, true, e);
                 settle(p, asked_us);
         }

@@ -84,8 +84,6 @@ const char *plugin_allowed(void);       /* MariaDB's library only: those that ma
  * if the password can't be read, ERROR_UNREACHABLE if it was given up. */
 int database_log_in(const struct table_login *login, unsigned limit_ms, const atomic_bool *unwanted, MYSQL **ret,
                     struct error *e);
-/* Starts a thread that no signal meets. */
-void thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
 
 /* ---- guard.c --------------------------------------------------------------------------------------------------- */
 

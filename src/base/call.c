@@ -1,16 +1,28 @@
-#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 
-#include "internal.h"
-#include "pinfeed/limits.h"
+#include "pinfeed/base.h"
 
 struct call {
         void (*fn)(void *arg);
+        void (*end)(void *arg, bool left);
         void *arg;
         pthread_t thread;
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool done, left;                /* under the lock */
 };
+
+void thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg) {
+        sigset_t all, former;
+
+        sigfillset(&all);
+        sigdelset(&all, SIGSEGV);                       /* a fault is the thread's own, and a sanitizer's to report */
+        pthread_sigmask(SIG_SETMASK, &all, &former);    /* signals are for the main thread */
+        if (pthread_create(ret, NULL, run, arg) != 0)
+                abort();                                /* as for memory */
+        pthread_sigmask(SIG_SETMASK, &former, NULL);
+}
 
 static void call_free(struct call *c) {
         pthread_cond_destroy(&c->changed);
@@ -20,6 +32,8 @@ static void call_free(struct call *c) {
 
 static void *run(void *arg) {
         struct call *c = arg;
+        void (*end)(void *arg, bool left) = c->end;
+        void *of = c->arg;
         bool left;
 
         c->fn(c->arg);
@@ -28,25 +42,27 @@ static void *run(void *arg) {
         left = c->left;
         pthread_cond_signal(&c->changed);
         pthread_mutex_unlock(&c->lock);
-        if (left)
+        if (left)                       /* else it is whoever waits that has it now */
                 call_free(c);
+        if (end)
+                end(of, left);
         return NULL;
 }
 
-struct call *call_start(void (*fn)(void *arg), void *arg) {
+struct call *call_start(void (*fn)(void *arg), void (*end)(void *arg, bool left), void *arg) {
         struct call *c = mem_zero(1, sizeof *c);
 
         c->fn = fn;
+        c->end = end;
         c->arg = arg;
         pthread_mutex_init(&c->lock, NULL);
         pthread_cond_init(&c->changed, NULL);
-        if (pthread_create(&c->thread, NULL, run, c) != 0)
-                abort();                /* as for memory */
+        thread_start(&c->thread, run, c);
         return c;
 }
 
-bool call_wait(struct call *c) {
-        struct timespec until = clock_timespec(clock_monotonic_us() + LIMIT_SLICE_MS * 1000);
+bool call_wait(struct call *c, unsigned ms) {
+        struct timespec until = clock_timespec(clock_monotonic_us() + (uint64_t) ms * 1000);
         bool done;
 
         pthread_mutex_lock(&c->lock);
@@ -72,27 +88,4 @@ bool call_end(struct call *c) {
         pthread_join(thread, NULL);
         call_free(c);
         return true;
-}
-
-static void destroy(void *rk) {
-        rd_kafka_destroy(rk);
-}
-
-int handle_destroy(struct producer *p, rd_kafka_t *rk, int timeout_ms, struct error *e) {
-        uint64_t began_us = clock_monotonic_us(), until_us = began_us + (uint64_t) timeout_ms * 1000;
-        struct call *c = call_start(destroy, rk);
-        bool stopping = false;
-
-        while (!call_wait(c) && clock_monotonic_us() < until_us) {
-                if (producer_left_ms(p) != INT_MAX && !stopping) {
-                        uint64_t stop_us = clock_monotonic_us() + LIMIT_STOP_HANDLE_MS * 1000;
-
-                        stopping = true;
-                        until_us = stop_us < until_us ? stop_us : until_us;
-                }
-        }
-        if (call_end(c))
-                return 0;
-        return error_set(e, ERROR_FAILED, "librdkafka did not end within %u s",
-                         (unsigned) ((clock_monotonic_us() - began_us) / 1000000));
 }
