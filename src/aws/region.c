@@ -137,10 +137,11 @@ static enum found region_of_metadata(struct lookup *l, struct error *e) {
         _cleanup_free_ char *region = NULL;
 
         if (metadata_region(l, &region, e) < 0) {
-                _cleanup_free_ char *hint = mem_copy_string(e->hint);
+                /* Who has switched IMDS off is not after its credentials here. */
+                _cleanup_free_ char *hint = mem_copy_string(lookup_env_true(l, "AWS_EC2_METADATA_DISABLED") ? "" : e->hint);
 
                 error_prefix(e, "no AWS region is configured, and ");
-                return error_hint(e, "Set [aws] region, or AWS_REGION, to the cluster's region. %s", hint);
+                return error_hint(e, "Set [aws] region, or AWS_REGION, to the cluster's region.%s%s", *hint ? " " : "", hint);
         }
         return use(l, region, "IMDS", e);
 }

@@ -45,6 +45,11 @@ static int become(uid_t uid, gid_t gid) {
         return prctl(PR_SET_DUMPABLE, 0);       /* the kernel has set it anew */
 }
 
+int owner_hint(struct error *e) {
+        return error_hint(e, "Type sudo in front of pinfeed, which then becomes the directory's owner, or set [pinfeed] state_dir to "
+                          "a directory of your own.");
+}
+
 int owner_become(const char *directory, struct error *e) {
         _cleanup_free_ char *here = *directory == '/' ? mem_copy_string("") : getcwd(NULL, 0);
         _cleanup_free_ char *path = mem_format("%s/%s", here ? here : "", directory);

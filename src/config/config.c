@@ -282,9 +282,11 @@ int config_check_streams(const struct config *c, const struct options *o, struct
 }
 
 int config_load(struct config *c, const struct options *o, unsigned needs, struct error *e) {
+        bool may_be_missing = !o->config_file_named && (needs == 0 || o->set_count > 0);
+
         c->options = o;
         c->needs = needs;
-        if (config_read_file(c, o->config_file, !o->config_file_named, e) < 0 && !c->origins->file)
+        if (config_read_file(c, o->config_file, may_be_missing, e) < 0 && !c->origins->file)
                 return -1;
         for (size_t i = 0; i < o->set_count; i++)
                 config_set(c, o->sets[i], e);

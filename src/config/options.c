@@ -80,6 +80,7 @@ static const struct option *nearest_option(const char *name) {
 /* `argument` follows `before`, or is the first one: NULL. What stands behind a = may be a secret: only what is in front
  * of it is repeated. */
 static int refuse_unknown(const char *argument, const char *before, struct error *e) {
+        static const char *const systemds[] = { "start", "stop", "reload", "enable", "disable" };
         size_t dashes = strspn(argument, "-");
         _cleanup_free_ char *name = mem_copy_bytes(argument + dashes, strcspn(argument + dashes, "="));
         const struct option *nearest = nearest_option(name);
@@ -88,9 +89,12 @@ static int refuse_unknown(const char *argument, const char *before, struct error
         if (dashes)
                 error_set(e, ERROR_USAGE, "there is no option %.*s%.60s", dashes > 1 ? 2 : 1, "--", name);
         else
-                error_set(e, ERROR_USAGE, "'%.60s' is not an option", name);
+                error_set(e, ERROR_USAGE, "'%.60s' is not an option", *argument == '=' ? "=" : name);
         if (!dashes && before && strchr(before, '.') && (!equals || !equals[1] || strncmp(before, "--set=", 6) == 0))
                 return error_hint(e, "SECTION.KEY=VALUE is one word: quote it, or leave out the blanks around the =.");
+        for (size_t i = 0; i < sizeof systemds / sizeof *systemds; i++)
+                if (strcmp(name, systemds[i]) == 0)
+                        return error_hint(e, "For the service: systemctl %s pinfeed. pinfeed --help lists the options.", name);
         if (nearest)
                 return error_hint(e, "Did you mean --%s?", nearest->name);
         return error_hint(e, "pinfeed --help lists the options.");

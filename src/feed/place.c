@@ -48,7 +48,11 @@ void place_free(struct place *p) {
 }
 
 static int unwritable(const char *path, enum error_class class, struct error *e) {
-        error_set(e, class, "can't write %s: %s", path, strerror(errno));
+        int cause = errno;
+
+        error_set(e, class, "can't write %s: %s", path, strerror(cause));
+        if (cause == EACCES)
+                return owner_hint(e);
         return error_hint(e, "Give the state directory space, or set [pinfeed] state_dir.");
 }
 
@@ -77,7 +81,11 @@ static int read_file(const struct place *p, struct cursor *ret, struct error *e)
         if (r < 0 && errno == ENOENT)
                 return 0;
         if (r < 0) {
-                error_set(e, error_class_of_file(errno), "can't read %s: %s", path, strerror(errno));
+                int cause = errno;
+
+                error_set(e, error_class_of_file(cause), "can't read %s: %s", path, strerror(cause));
+                if (cause == EACCES)
+                        return owner_hint(e);
                 return error_hint(e, "pinfeed keeps how far a replay came there; make it readable for this user.");
         }
         if (cursor_parse(bytes.data, bytes.length, ret, &version) == CURSOR_READ)

@@ -27,7 +27,10 @@ static void add(struct check *k, const char *id, const char *what, enum result r
                                                      "hint", advice));
         if (k->json)
                 return;
-        fprintf(k->out, "%-9s  %s: %s%s%s\n", words[result][1], name, said, *advice ? ". " : "", advice);
+        /* "Kafka: Kafka can't be reached" says it twice. */
+        if (strncmp(said, name, strlen(name)) == 0)
+                *name = 0;
+        fprintf(k->out, "%-9s  %s%s%s%s%s\n", words[result][1], name, *name ? ": " : "", said, *advice ? ". " : "", advice);
         fflush(k->out);
 }
 

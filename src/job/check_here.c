@@ -36,6 +36,7 @@ static void check_state_dir(struct check *k) {
         char owner[64] = "";
         struct error e;
         struct stat st;
+        int cause;
 
         if (stat(c->state_dir, &st) == 0) {
                 owner_name(st.st_uid, owner, sizeof owner);
@@ -47,10 +48,14 @@ static void check_state_dir(struct check *k) {
                         return;
                 }
         }
-        error_set(&e, ERROR_REFUSED, "%s can't be written: %s%s%s%s", c->state_dir, strerror(errno), *owner ? " (it belongs to " : "",
+        cause = errno;
+        error_set(&e, ERROR_REFUSED, "%s can't be written: %s%s%s%s", c->state_dir, strerror(cause), *owner ? " (it belongs to " : "",
                   owner, *owner ? ")" : "");
-        error_hint(&e, "Make it (install -d -m 700 -o USER %s), or set [pinfeed] state_dir. The service's unit makes its own when "
-                   "it starts.", c->state_dir);
+        if (cause == EACCES)
+                owner_hint(&e);
+        else
+                error_hint(&e, "Make it (install -d -m 700 -o USER %s), or set [pinfeed] state_dir. The service's unit makes its "
+                           "own when it starts.", c->state_dir);
         finding_error(k, "state_dir", "state directory", !*owner && !ours ? RESULT_WARN : RESULT_FAILED, &e);
 }
 

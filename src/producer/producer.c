@@ -255,7 +255,9 @@ static unsigned count_brokers(const rd_kafka_conf_t *conf) {
 
 static int refuse_settings(const struct producer_settings *settings, const char *reason, struct error *e) {
         error_set(e, ERROR_REFUSED, "librdkafka refuses the settings in [kafka]: %s", reason);
-        return error_hint(e, "Change or remove the property that it names%s.", settings->transactional_id
+        return error_hint(e, "Change or remove the property that it names%s%s.", strstr(reason, ".location")
+                          ? "; the file has to be there, and pinfeed's user has to be able to read it" : "",
+                          settings->transactional_id
                           ? ", or set [replay] exactly_once = no (rows may then repeat after a crash)" : "");
 }
 
@@ -370,8 +372,10 @@ static bool token_failure(struct producer *p, struct error *ret) {
 static int refused(struct producer *p, struct error *e) {
         if (p->refused_by_tls) {
                 error_set(e, ERROR_REFUSED, "Kafka: no secure connection: %s", p->reason);
-                return error_hint(e, "If the certificate is not from a public CA, set [kafka] ssl.ca.location; if the port is "
-                                     "not a TLS port (MSK: 9098 with IAM), set bootstrap.servers or security.protocol.");
+                return error_hint(e, strstr(p->reason, "certificate") ? "If the certificate is not from a public CA, set [kafka] "
+                                  "ssl.ca.location; the names in bootstrap.servers must be those in the certificate."
+                                  : "That is not a TLS port (MSK with IAM: 9098): correct [kafka] bootstrap.servers, or set "
+                                  "security.protocol.");
         }
         return reason_set(p, e, REASON_CONNECT, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, p->reason,
                           "Kafka refuses to let us in");

@@ -21,11 +21,15 @@ enum {
 
 #define HINT_PASSWORD "Check [mysql] user and password_file (the file holds the password and nothing else), and that " \
         "the account {user} may log in from this machine."
+#define HINT_NO_PASSWORD "No password was given. Put it into /etc/pinfeed/mysql-password, a file that only root can read, or " \
+        "into the one that [mysql] password_file names; and check [mysql] user."
 #define HINT_PLUGIN "The account logs in in a way that pinfeed's MySQL library lacks (MySQL's own since 9.0: " \
         "mysql_native_password). Let a database administrator run: ALTER USER '{user}'@'%' IDENTIFIED WITH " \
         "caching_sha2_password BY '…'; or build pinfeed with MariaDB's library, which has both."
-#define HINT_GRANT "Let a database administrator run, for the table of each stream: GRANT SELECT ON `{database}`.`{table}` " \
+#define RUN_GRANT " a database administrator run, for the table of each stream: GRANT SELECT ON `{database}`.`{table}` " \
         "TO '{user}'@'%' (with your account's own host part)."
+#define HINT_GRANT "Let" RUN_GRANT
+#define HINT_DATABASE "Check [mysql] database. If that is its name, let" RUN_GRANT
 #define HINT_LARGE "Leave the column out ({stream} columns) or the row ({stream} where), or raise message.max.bytes in " \
         "[kafka], by which pinfeed limits what it takes of one row."
 #define HINT_REACH "Check [mysql] host and port, that the server runs, and that its security group or firewall lets " \
@@ -47,7 +51,7 @@ static const struct answer {
         { ER_ACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_PASSWORD },
         { ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ERROR_REFUSED, HINT_PASSWORD },
         { ER_HOST_NOT_PRIVILEGED, ERROR_REFUSED, "The account must be allowed to log in from this machine's address." },
-        { ER_DBACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
+        { ER_DBACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_DATABASE },
         { ER_TABLEACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
         { ER_COLUMNACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
         { ER_SPECIFIC_ACCESS_DENIED_ERROR, ERROR_REFUSED, HINT_GRANT },
@@ -185,6 +189,8 @@ int database_error(struct database *db, struct error *e, const char *doing) {
         }
         if (number == CR_SSL_CONNECTION_ERROR)
                 answer = answer_about_tls(words);
+        if (number == ER_ACCESS_DENIED_ERROR && strstr(words, "using password: NO"))
+                answer.hint = HINT_NO_PASSWORD;
         /* Oracle's library, of mysql_clear_password */
         if (number == CR_AUTH_PLUGIN_CANNOT_LOAD && strstr(words, "not enabled"))
                 answer = find_answer(MARIADB_PLUGIN_NOT_ALLOWED);

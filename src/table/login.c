@@ -49,9 +49,12 @@ bool login_stopped(const struct table_login *login) {
 
 static int read_password(const char *path, struct buffer *ret, struct error *e) {
         if (file_read(path, FILE_PROMPT, PASSWORD_MAX, ret) < 0 && errno != EFBIG) {
-                error_set(e, error_class_of_file(errno), "can't read the MySQL password from %s: %s", path, strerror(errno));
-                return error_hint(e, "[mysql] password_file names a file that pinfeed's user may read, and that holds "
-                                  "the password and nothing else.");
+                int cause = errno;
+
+                error_set(e, error_class_of_file(cause), "can't read the MySQL password from %s: %s", path, strerror(cause));
+                return error_hint(e, cause == EACCES ? "Type sudo in front of pinfeed: it reads that file before it stops being root. "
+                                  "Or let [mysql] password_file name one that pinfeed's user may read."
+                                  : "[mysql] password_file must name a file that holds the password and nothing else.");
         }
         if (ret->length > 0 && ret->data[ret->length - 1] == '\n')
                 ret->length--;

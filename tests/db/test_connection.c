@@ -82,7 +82,7 @@ static void wrong_logins_are_refused_with_what_to_do(void **state) {
 
         login = pin_login(NULL);
         refuse(&login, &e);
-        assert_error(&e, ERROR_REFUSED, "using password: NO", "password_file");
+        assert_error(&e, ERROR_REFUSED, "using password: NO", "No password was given");
 
         login = pin_login("/nonexistent/password");
         refuse(&login, &e);

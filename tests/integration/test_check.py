@@ -145,6 +145,8 @@ def test_a_failure_ends_neither_the_check_nor_hides_what_else_there_is(ready, ca
     assert re.search(text, only(findings, "failed")[0]["text"] + ". " + only(findings, "failed")[0]["hint"]), findings
     assert not_tried is None or not_tried in [f["id"] for f in only(findings, "not_tried")]
     assert fine in [f["id"] for f in only(findings, "ok")]
+    ready.run("--check").expect_exit(code)
+    assert not re.search(r"^FAILED +(.+): \1", ready.stdout, re.M), ready.stdout
 
 
 def test_too_few_replicas_in_sync_are_a_failure(kafka, ready):

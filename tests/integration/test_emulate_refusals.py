@@ -76,13 +76,14 @@ def test_credentials_that_are_nowhere_are_said(emulate, kafka, sample):
 def test_a_certificate_of_somebody_else_is_refused(emulate, kafka, sample, identity):
     pinfeed = emulate(sample, identity=identity)
     pinfeed.settings["kafka"]["ssl.ca.location"] = None
-    refused(pinfeed, "Kafka: no secure connection: ", "certificate", "ssl.ca.location")
+    assert "TLS port" not in refused(pinfeed, "Kafka: no secure connection: ", "certificate", "ssl.ca.location")
 
 
 def test_a_port_that_speaks_something_else_is_refused(emulate, mariadb, sample, identity):
     pinfeed = emulate(sample, identity=identity)
     pinfeed.settings["kafka"]["bootstrap.servers"] = f"127.0.0.1:{mariadb.port}"
-    refused(pinfeed, "Kafka: no secure connection: ", "wrong version number", "not a TLS port", "security.protocol")
+    said = refused(pinfeed, "Kafka: no secure connection: ", "wrong version number", "not a TLS port", "security.protocol")
+    assert "certificate" not in said
 
 
 RIGHTS = [
@@ -189,7 +190,8 @@ def test_a_missing_topic_is_not_created_by_accident(mariadb, kafka, pinfeeds, sa
 # ---- MySQL -------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("section, setting, value, patterns", [
-    ("mysql", "database", "nope", ["Access denied", "nope", "GRANT SELECT"]),
+    ("mysql", "database", "nope", ["Access denied", "nope", r"Check \[mysql\] database\. ", "GRANT SELECT"]),
+    ("mysql", "password_file", None, ["using password: NO", "No password was given", "/etc/pinfeed/mysql-password"]),
     ("mysql", "user", "nobody", ["Access denied for user 'nobody'", "password_file"]),
     ("mysql", "password_file", "/nonexistent/p", ["password_file names no file", "No such file"]),
     ("stream pin", "table", "pinterest", ["Table '.*pinterest' doesn't exist", "geolocation_data, pinterest_data, user_data",

@@ -81,6 +81,7 @@ def said_once(done, code, *words):
     ("kafka", "enable.ssl.certificate.verification", "false", ["together with AWS tokens"]),
     ("kafka", "sasl.passwrd", SECRET, ["sasl.passwrd is not a property", "Did you mean sasl.password?"]),
     ("kafka", "acks", "1", ["acks can't be set to '1'", "in-sync"]),
+    ("kafka", "ssl.ca.location", "/nonexistent/ca.pem", ["refuses the settings", "ssl.ca.location", "the file has to be there"]),
 ])
 def test_one_wrong_setting_is_one_line_that_says_what_to_write(pinfeed, section, key, value, words):
     done = pinfeed(text((section, key, value)), "--check")
@@ -95,6 +96,7 @@ def test_one_wrong_setting_is_one_line_that_says_what_to_write(pinfeed, section,
     (["--set=mysql.password_file=" + SECRET, "--check"], ["--set: [mysql] password_file names no file"]),
     (["--set=kafka.sasl.password=" + SECRET, "--check"], ["sasl.password is a secret", "command line"]),
     (["--set", "emulate.rate", "10"], ["'10' is not an option", "one word"]),
+    (["--set", "emulate.rate", "=10"], ["'=' is not an option", "one word"]),
     (["-x"], ["there is no option -x"]),
     (["--streams=nope", "--replay"], ["--streams: there is no stream nope"]),
     (["--raw", "--check"], ["--raw goes with --token only"]),
@@ -134,6 +136,17 @@ def test_ten_mistakes_are_told_and_the_rest_counted(pinfeed):
 
 def test_no_configuration_names_the_sample(pinfeed):
     said_once(pinfeed(None, "--check"), 78, "No such file", "pinfeed.conf.sample")
+
+
+@pytest.mark.skipif(os.path.exists("/etc/pinfeed/pinfeed.conf"), reason="pinfeed is installed here")
+def test_without_the_default_configuration_that_is_the_one_mistake_unless_the_settings_are_typed():
+    def run(*arguments):
+        return subprocess.run([paths.binary(), *arguments], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True,
+                              timeout=20, check=False)
+    said_once(run("--check"), 78, "can't read the configuration /etc/pinfeed/pinfeed.conf: No such file", "pinfeed.conf.sample")
+    said = run("--check", "--set=mysql.host=db.example").stderr.splitlines()
+    assert len(said) == 2 and "[pinfeed] user_id isn't set" in said[0] and "bootstrap.servers isn't set" in said[1]
+    assert run("--show-settings").returncode == 0
 
 
 @pytest.mark.parametrize("mode, refused", [(0o644, True), (0o604, True), (0o640, False), (0o600, False)])

@@ -3,14 +3,17 @@
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 
+from rig import paths
 from rig.replay import create_topics, load_posts
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 SERVICE = 65534
+STRANGER = 65533
 
 
 def give_state(pinfeed):
@@ -80,3 +83,33 @@ def test_root_does_not_go_where_somebody_elses_link_leads(posts):
         posts.run(job).expect_exit(78)
         assert f"belongs to user 0, but user {SERVICE} owns a part of the way" in posts.log
     assert not [*posts.state_dir.iterdir()]
+
+
+@pytest.fixture
+def stranger(posts):
+    """Runs pinfeed as a user who has neither root's nor the service's rights; `readable`: but for the password's file."""
+    def run(*options, readable=True):
+        posts.write_config().chmod(0o644)
+        password = posts.directory / "password"
+        password.write_bytes(posts.settings["mysql"]["password_file"].read_bytes())
+        password.chmod(0o600)
+        os.chown(password, STRANGER if readable else 0, 0)
+        return subprocess.run([paths.binary(), f"--config={posts.config_path}", f"--set=mysql.password_file={password}", *options],
+                              env=posts.env, user=STRANGER, group=STRANGER, extra_groups=[], capture_output=True, text=True,
+                              timeout=60, check=False)
+    return run
+
+
+@pytest.mark.parametrize("job, what", [
+    ([], "can't write .*emulate-.*lock"), (["--replay"], "can't read .*cursor"),
+    (["--replay", "--set=replay.exactly_once=no"], "can't write .*cursor.lock"), (["--check"], "state can't be written"),
+], ids=["emulate", "replay", "replay at least once", "check"])
+def test_who_may_not_use_the_state_directory_is_told_to_type_sudo(stranger, job, what):
+    done = stranger(*job)
+    assert done.returncode == 78
+    assert re.search(what + ".*: Permission denied.* Type sudo in front of pinfeed", done.stdout + done.stderr), done
+
+
+def test_who_may_not_read_the_password_is_told_to_type_sudo(stranger):
+    done = stranger("--check", readable=False)
+    assert re.search("can't read the MySQL password from .*: Permission denied. Type sudo in front of pinfeed", done.stdout), done
