@@ -22,6 +22,7 @@ struct service {
         bool under_systemd;             /* somebody listens to notifications */
         int stopped_by;                 /* the main thread's; 0: no signal */
         _Atomic bool left_behind;
+        bool unheard;                   /* the main thread's: it was said that systemd can't be told of us */
 
         pthread_mutex_t lock;           /* of everything below, and of stderr */
         struct terminal terminal;

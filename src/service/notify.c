@@ -66,9 +66,14 @@ void notify_stopping(struct service *s, unsigned stop_timeout_ms) {
         service_status(s, "Stopping");
 }
 
+/* Each note takes a descriptor for as long as it is sent. Who has none left is started anew by the watchdog, and rightly. */
 void notify_alive(struct service *s) {
-        if (s->under_systemd)
-                sd_notify(0, "WATCHDOG=1");
+        int r = s->under_systemd ? sd_notify(0, "WATCHDOG=1") : 0;
+
+        if (r < 0 && !s->unheard)
+                service_log(s, SERVICE_ERROR, MESSAGE_NOTE, NULL, 0,
+                            "can't tell systemd that pinfeed is alive: %s; unless that passes, the watchdog ends pinfeed", strerror(-r));
+        s->unheard = r < 0;
 }
 
 void notify_hang(struct service *s) {

@@ -1,6 +1,7 @@
 #include "service_child.h"
 #include "service/internal.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 static void nap_ms(unsigned ms) {
@@ -394,6 +395,41 @@ static void the_watchdog_is_fed_while_a_worker_sleeps(void **state) {
         assert_null(strstr(c.err, "no sign of life"));
 }
 
+/* Loses all descriptors but those it has, until it is told to go on. */
+static int work_without_descriptors(struct worker *w, void *arg, struct error *e) {
+        struct rlimit before, none;
+
+        getrlimit(RLIMIT_NOFILE, &before);
+        none = (struct rlimit) { .rlim_cur = 0, .rlim_max = before.rlim_max };
+        setrlimit(RLIMIT_NOFILE, &none);
+        child_wait_for_go();
+        setrlimit(RLIMIT_NOFILE, &before);
+        return work_until_stopped(w, arg, e);
+}
+
+static int run_without_descriptors(struct service *s) {
+        void *args[] = { s };
+
+        return run(s, &(struct service_job) {
+                .work = work_without_descriptors, .args = args, .count = 1, .stop_timeout_ms = 20000,
+        });
+}
+
+static void why_the_watchdog_cannot_be_fed_is_said_once(void **state) {
+        struct child c;
+
+        (void) state;
+        child_start(&c, run_without_descriptors, CHILD_WATCHED);
+        child_wait_text(&c, c.err, "can't tell systemd that pinfeed is alive: Too many open files");
+        child_go(&c);
+        child_read(&c, 0);
+        c.notes[c.notes_length = 0] = 0;
+        child_wait_text(&c, c.notes, "WATCHDOG=1|WATCHDOG=1");
+        kill(c.pid, SIGTERM);
+        assert_int_equal(child_end(&c), 0);
+        assert_int_equal(child_count(c.err, "can't tell systemd"), 1);
+}
+
 /* Hangs until told to go on; then lives until stopped. */
 static int work_hang_and_return(struct worker *w, void *arg, struct error *e) {
         child_wait_for_go();
@@ -489,6 +525,7 @@ int main(void) {
                 cmocka_unit_test(the_first_error_stops_the_others_and_is_the_one_that_counts),
                 cmocka_unit_test(ready_is_sent_once_and_a_status_only_when_it_changes),
                 cmocka_unit_test(the_watchdog_is_fed_while_a_worker_sleeps),
+                cmocka_unit_test(why_the_watchdog_cannot_be_fed_is_said_once),
                 cmocka_unit_test(the_watchdog_starves_while_a_worker_hangs_and_is_fed_when_it_returns),
                 cmocka_unit_test(the_report_comes_each_interval),
                 cmocka_unit_test(progress_is_asked_for_on_a_terminal_and_gone_at_the_end),
