@@ -74,7 +74,7 @@ const struct setting settings[] = {
           .normal = "pinterest_data",
           .help = "The database (schema) that holds the tables." },
         { .section = "mysql", .key = "ssl_ca", .type = SETTING_PATH, IN_CONFIG(mysql_ssl_ca),
-          .example = "/etc/pinfeed/rds-global-bundle.pem",
+          .example = "/etc/pinfeed/rds.pem",
           .help = "CA certificates (PEM) that the server's certificate must be signed by.",
           .details = "For RDS: the global bundle that AWS offers for download, "
                      "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem." },
