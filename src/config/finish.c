@@ -53,10 +53,10 @@ static void refuse_unset(struct config *c, const char *section, const char *key,
 
 /* Also by a name that is misspelt: the producer's check of all names answers that. */
 static bool names_brokers(const struct config *c) {
-        static const char *const names[] = { "bootstrap.servers", "metadata.broker.list" };
+        static const char *const names[] = { "bootstrap.servers", "metadata.broker.list", "brokers" };
 
         for (size_t i = 0; i < c->kafka_count; i++)
-                if (*c->kafka[i].value && text_nearest(c->kafka[i].name, names, 2))
+                if (*c->kafka[i].value && text_nearest(c->kafka[i].name, names, 3))
                         return true;
         return false;
 }

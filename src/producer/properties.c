@@ -119,7 +119,8 @@ static int refuse_name(const struct known_list *list, const struct producer_prop
         for (size_t i = 0; i < list->count; i++)
                 if (known_is_settable(&list->items[i]))
                         names[count++] = list->items[i].name;
-        nearest = text_nearest(p->name, names, count);
+        nearest = strcmp(p->name, "brokers") == 0 || strcmp(p->name, "broker") == 0 ? "bootstrap.servers"
+                  : text_nearest(p->name, names, count);
         property_refuse(p, e, "is not a property of librdkafka %s", rd_kafka_version_str());
         if (nearest)
                 error_hint(e, "Did you mean %s?", nearest);

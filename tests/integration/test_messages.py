@@ -110,9 +110,10 @@ def test_a_pasted_client_properties_is_one_mistake_with_the_line_to_write(pinfee
               "sasl.jaas.config, sasl.client.callback.handler.class", "[aws] role_arn = arn:aws:iam::584739742957:role/me")
 
 
-def test_a_misspelt_bootstrap_server_is_that_and_not_two_mistakes(pinfeed):
-    done = pinfeed(text(("kafka", "bootstrap.servers", None), ("kafka", "bootstrap.server", "a:1")), "--check")
-    said_once(done, 78, "bootstrap.server is not a property", "Did you mean bootstrap.servers?")
+@pytest.mark.parametrize("name", ["bootstrap.server", "brokers", "broker"])
+def test_a_misspelt_bootstrap_server_is_that_and_not_two_mistakes(pinfeed, name):
+    done = pinfeed(text(("kafka", "bootstrap.servers", None), ("kafka", name, "a:1")), "--check")
+    said_once(done, 78, f"{name} is not a property", "Did you mean bootstrap.servers?")
 
 
 def test_all_mistakes_are_told_and_as_json_too(pinfeed):
