@@ -29,6 +29,7 @@ struct feed_run {
         _Atomic double rate;                    /* rows a second of all feeds; 0: unlimited */
         _Atomic uint64_t next_row_ns;           /* the limiter: when the next row may go (monotonic) */
         _Atomic size_t unready;                 /* feeds that are not verified yet */
+        atomic_bool unreached_said;             /* that a server can't be reached which none has reached yet */
         atomic_bool watched;                    /* somebody wants to know how many rows are left: they are counted */
         bool follows;                           /* there is no end: new rows are sent as they appear, until a stop */
         /* When it follows: between two looks; how long a missing key may be late. */

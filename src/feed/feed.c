@@ -268,12 +268,23 @@ static int let_go(struct feed *f, struct error *e) {
         return error_hint(e, "Start it again: it goes on after the last commit.");
 }
 
+/* Who never got to a server has nothing to start over: that is said once for all streams and tries, with what to do. */
+static void say_recovery(struct feed *f, const struct error *e) {
+        struct service *service = f->run->session.service;
+
+        if (f->progress.begun || e->class != ERROR_UNREACHABLE)
+                service_log(service, SERVICE_WARNING, MESSAGE_RECOVERING,
+                            &(struct service_field) { "PINFEED_TOPIC", f->stream.config->topic }, 1,
+                            "stream %s: starts over from the last commit: %s", f->stream.config->name, e->what);
+        else if (!atomic_exchange(&f->run->unreached_said, true))
+                service_log(service, SERVICE_WARNING, MESSAGE_WAITING, NULL, 0, "%s; tries again, up to %d times. %s", e->what,
+                            FAILURES_MOST, e->hint);
+}
+
 static int recover(struct feed *f, struct failures *failures, struct error *e) {
         if (may_recover(f, failures, e) < 0 || let_go(f, e) < 0)
                 return -1;
-        service_log(f->run->session.service, SERVICE_WARNING, MESSAGE_RECOVERING,
-                    &(struct service_field) { "PINFEED_TOPIC", f->stream.config->topic }, 1,
-                    "stream %s: starts over from the last commit: %s", f->stream.config->name, e->what);
+        say_recovery(f, e);
         connection_close_database(&f->connection);
         worker_sleep_ms(f->connection.worker, failures_pause_ms(failures));
         return 0;

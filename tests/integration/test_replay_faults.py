@@ -1,6 +1,7 @@
 """--replay while its broker, its database, its disk or itself fail: every row once, in order, byte for byte."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -195,6 +196,14 @@ def test_a_stopped_replay_leaves_no_query_behind(feed, mariadb):
     assert feed.pinfeed.stop() == 128 + signal.SIGTERM
     wait_until(lambda: not [row for row in mariadb.execute("SHOW FULL PROCESSLIST", database=None)
                             if row[1] == mariadb.user], 5, "no connection of pinfeed is left")
+
+
+def test_a_server_that_is_never_reached_is_one_warning_with_what_to_do(pinfeeds, kafka):
+    pinfeed = pinfeeds(kafka=kafka, settings={"mysql": {"host": "db.nowhere.invalid"}})
+    pinfeed.run("--replay").expect_exit(1)
+    tries, end = [line for line in pinfeed.lines() if not line.startswith("trying ")]
+    assert re.fullmatch(r"warning: .*db\.nowhere\.invalid.*; tries again, up to 5 times\. Check \[mysql\] host.*", tries), tries
+    assert re.fullmatch(r"error: stream \w+: gave up after 5 .*db\.nowhere\.invalid.*\. Check \[mysql\] host.*", end), end
 
 
 # ---- itself ---------------------------------------------------------------------------------------------------------
