@@ -68,6 +68,7 @@ static int open_ledger(struct emulate *m, struct error *e) {
 
 static int start(struct emulate *m, struct error *e) {
         char tls[256];
+        const char *plural = m->rate == 1 ? "" : "s";
         struct service *service = m->session.service;
         int r;
 
@@ -90,10 +91,10 @@ static int start(struct emulate *m, struct error *e) {
                 return r;
         emulate_report_begin(m);
         service_ready(service);
-        session_does(&m->session, "Sends %g posts a second", m->rate);
+        session_does(&m->session, "Sends %g post%s a second", m->rate, plural);
         database_tls(m->connection.database, tls, sizeof tls);
-        service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g posts a second to %s, %s and %s; MySQL: %s",
-                    m->rate, m->streams[0].config->topic, m->streams[1].config->topic,
+        service_log(service, SERVICE_INFO, MESSAGE_STARTED, NULL, 0, "sends %g post%s a second to %s, %s and %s; MySQL: %s",
+                    m->rate, plural, m->streams[0].config->topic, m->streams[1].config->topic,
                     m->streams[2].config->topic, tls);
         m->schedule_us = clock_monotonic_us();
         return emulate_resend(m, e);

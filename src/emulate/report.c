@@ -38,8 +38,8 @@ static void say_doing(struct emulate *m, const struct tally_snapshot *posts, dou
         char count[32];
 
         if (!worker_stopping(m->connection.worker))
-                session_does(&m->session, "Sends %g posts a second: %s so far, %.1f/s lately", m->rate,
-                             text_count(posts->delivered, count), per_s);
+                session_does(&m->session, "Sends %g post%s a second: %s so far, %.1f/s lately", m->rate,
+                             m->rate == 1 ? "" : "s", text_count(posts->delivered, count), per_s);
 }
 
 /* Under the lock. An outage of a day is not told in a line a minute. */

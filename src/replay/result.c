@@ -207,5 +207,5 @@ int result_stopped(const struct feed_run *run, const struct options *o, struct e
         print_command(o, &command);
         error_set(e, ERROR_STOPPED, "stopped after %s%s%s rows", text_count(committed, counts[0]), known ? " of " : "",
                   known ? text_count(total, counts[1]) : "");
-        return error_hint(e, "They are committed. Go on with: %s", buffer_string(&command));
+        return error_hint(e, "%sGo on with: %s", committed ? "They are committed. " : "", buffer_string(&command));
 }

@@ -25,7 +25,7 @@ def pinfeed(pinfeeds, mariadb, kafka, sample, user_id, identity, tmp_path):
 
 @pytest.fixture
 def daemon(pinfeed):
-    pinfeed.start().wait_for("sends 1 posts", 30)
+    pinfeed.start().wait_for("sends 1 post a second", 30)
     return pinfeed
 
 
@@ -62,6 +62,6 @@ def test_a_daemon_of_a_role_that_starts_with_a_wrong_clock_begins_when_it_is_rig
         pinfeed.ahead.touch()
         pinfeed.start().wait_for("this machine's clock is 60 min 0 s ahead of AWS's.*; keeps trying", 30)
         pinfeed.ahead.unlink()
-        pinfeed.wait_for("sends 1 posts", 60)
+        pinfeed.wait_for("sends 1 post a second", 60)
         sends(pinfeed, kafka)
         assert pinfeed.stop() == 0

@@ -130,6 +130,13 @@ def test_without_a_seed_a_restart_sends_other_posts(emulate, kafka, sample):
     assert len(set(keys)) > 90
 
 
+def test_one_post_a_second_is_said_in_the_singular(emulate, sample, notify):
+    pinfeed = emulate(sample, rate=1, env=notify.environment()).start()
+    pinfeed.wait_for("sends 1 post a second to ")
+    pinfeed.wait_until(lambda: notify.status().startswith("Sends 1 post a second: "), 30, "a report")
+    assert pinfeed.stop() == 0
+
+
 def test_a_rate_below_one_is_kept(emulate, kafka, sample):
     """Seed 100 sleeps 0 and then 1, in units of 2/rate."""
     first, second = run(emulate(sample, posts=2, seed=100, rate=0.8), kafka)["pin"]
