@@ -28,7 +28,8 @@ struct producer {
         /* the worker's thread only */
         size_t in_flight;
         uint64_t settled_us;            /* when the next transaction may begin without being refused */
-        bool heard;                     /* an acknowledgement, since watch_quiet last looked */
+        bool heard;                     /* an acknowledgement, since watch_quiet last looked; */
+        bool acknowledged;              /* likewise, since the transaction began */
         uint64_t waiting_since_us;      /* the last acknowledgement, or the first record sent after quiet */
         uint64_t waiting_said_us;       /* 0: not */
         bool connected;                 /* a broker has let us in once */

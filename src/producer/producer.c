@@ -127,7 +127,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *arg) 
         (void) rk;
         p->in_flight--;
         if (!m->err) {
-                p->heard = true;
+                p->heard = p->acknowledged = true;
                 p->reason[0] = 0;       /* whatever it was, it is over */
                 p->mismatch = NULL;
                 p->refused_by_broker = p->refused_by_tls = false;

@@ -74,6 +74,7 @@ int producer_begin(struct producer *p, struct error *e) {
                 usleep((useconds_t) (p->settled_us - now_us));
         error = rd_kafka_begin_transaction(p->rk);
 
+        p->acknowledged = false;
         p->broken_at_begin = p->broken;
         return error ? failed(p, error, REASON_TRANSACTION, "a transaction can't begin", e) : 0;
 }
@@ -237,8 +238,9 @@ enum producer_commit producer_commit(struct producer *p, const struct producer_p
         bool flushed;
 
         /* The cursor is added while the last records are on their way. Not where a connection was lost: its next one may be
-         * lost as well, and with the cursor on it the producer would be spent. */
-        if (p->broken != p->broken_at_begin && flush(p, until_us, e) < 0)
+         * lost as well, and with the cursor on it the producer would be spent. Nor where nothing was acknowledged: Kafka may
+         * be away, records wait for it, but that call may never come back. */
+        if ((!p->acknowledged || p->broken != p->broken_at_begin) && flush(p, until_us, e) < 0)
                 return PRODUCER_NOT_COMMITTED;
         broken = p->broken;
         n = ending_new(p, progress, count, until_us);

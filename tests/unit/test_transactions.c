@@ -286,6 +286,21 @@ static void time_that_is_up_ends_the_call(void **state) {
                 assert_int_equal(producer_destroy(f->p, &e), -1);
 }
 
+/* Adding the cursor wouldn't: nothing ends that call while the group's coordinator can't be found. */
+static void a_commit_of_records_that_nobody_takes_comes_back(void **state) {
+        struct fixture *f = *state;
+        struct error e = {};
+
+        init(f);
+        for (int i = 0; i < 100; i++) {
+                inject(f, API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 8);
+                inject(f, API_FIND_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 8);
+        }
+        assert_int_equal(transact(f, 1, 1500, &e), PRODUCER_NOT_COMMITTED);
+        assert_int_equal(e.class, ERROR_UNREACHABLE);
+        assert_false(f->p->stuck);
+}
+
 static void init_gives_up_when_the_program_stops(void **state) {
         struct fixture *f = *state;
         struct error e = {};
@@ -425,6 +440,7 @@ int main(void) {
                 TEST(what_comes_behind_a_record_that_is_too_large_is_not_sent),
                 TEST(a_full_queue_takes_the_first_ones_and_later_the_rest),
                 TEST(time_that_is_up_ends_the_call),
+                TEST(a_commit_of_records_that_nobody_takes_comes_back),
                 TEST(init_gives_up_when_the_program_stops),
                 cmocka_unit_test(permanent_errors_say_what_they_are),
                 TEST(an_aborted_transaction_is_followed_by_a_good_one),
