@@ -108,6 +108,7 @@ enum reason_action {
         REASON_IDEMPOTENCE,
         REASON_TRANSACTION,
         REASON_GROUP,
+        REASON_CURSOR,                  /* added to a transaction, which its records may have broken before */
 };
 /* What waiting won't mend: a wrong name, TLS against plain. */
 struct mismatch {

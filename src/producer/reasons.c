@@ -23,6 +23,8 @@ static const struct {
         [REASON_GROUP] = { "kafka-cluster:AlterGroup and kafka-cluster:DescribeGroup (on the group), and "
                            "kafka-cluster:ReadData (on the topic)",
                            "set [replay] group to a group that your policy names, or set [replay] exactly_once = no" },
+        [REASON_CURSOR] = { "kafka-cluster:WriteData, kafka-cluster:DescribeTopic and kafka-cluster:ReadData (on the topic)",
+                            "set [replay] exactly_once = no, which needs no ReadData" },
 };
 
 bool reason_is_refusal(rd_kafka_resp_err_t code) {
@@ -88,7 +90,7 @@ static enum reason_action action_of(rd_kafka_resp_err_t code, enum reason_action
         case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
                 return REASON_TRANSACTION;
         case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-                return action == REASON_WRITE ? REASON_IDEMPOTENCE : action;
+                return action == REASON_WRITE || action == REASON_CURSOR ? REASON_IDEMPOTENCE : action;
         case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
                 return REASON_CONNECT;
         }

@@ -213,7 +213,7 @@ static enum producer_commit outcome(struct producer *p, struct ending *n, bool a
         if (asked)
                 failed(p, n->error, REASON_WRITE, "a transaction can't be committed", e);
         else
-                failed(p, n->error, REASON_GROUP, "the cursor can't be added to the transaction", e);
+                failed(p, n->error, REASON_CURSOR, "the cursor can't be added to the transaction", e);
         if (asked && code == RD_KAFKA_RESP_ERR_UNKNOWN)         /* as of Kafka 4.1, in the middle of fencing us */
                 e->class = ERROR_TAKEN_OVER;
         return asked && (late || broken) ? in_doubt(p) : PRODUCER_NOT_COMMITTED;

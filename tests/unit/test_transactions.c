@@ -324,7 +324,8 @@ static void permanent_errors_say_what_they_are(void **state) {
                   "kafka-cluster:AlterTransactionalId" },
                 { API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, ERROR_REFUSED,
                   "kafka-cluster:WriteDataIdempotently" },
-                { API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ERROR_REFUSED, "kafka-cluster:" },
+                { API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ERROR_REFUSED,
+                  "kafka-cluster:WriteData" },
                 { API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERROR_TAKEN_OVER, "" },
                 { API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ERROR_TAKEN_OVER, "" },
                 { API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERROR_TAKEN_OVER, "" },
@@ -333,6 +334,7 @@ static void permanent_errors_say_what_they_are(void **state) {
                   "kafka-cluster:AlterGroup" },
                 { API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ERROR_REFUSED,
                   "kafka-cluster:AlterTransactionalId" },
+                { API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ERROR_REFUSED, "kafka-cluster:ReadData" },
                 { API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERROR_TAKEN_OVER, "" },
                 { API_END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERROR_TAKEN_OVER, "" },
                 { API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ERROR_TAKEN_OVER, "" },
@@ -358,6 +360,22 @@ static void permanent_errors_say_what_they_are(void **state) {
                                  e.class, e.what, e.hint);
                 close_producer(&f);
         }
+}
+
+/* The cursor is the first that can't be added then. */
+static void a_refusal_that_comes_before_the_commit_is_not_the_cursors(void **state) {
+        struct fixture *f = *state;
+        struct error e = {};
+
+        init(f);
+        inject(f, API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+        assert_int_equal(producer_begin(f->p, &e), 0);
+        assert_int_equal(send_one(f, &e), 0);
+        while (producer_in_flight(f->p) > 0)
+                assert_int_equal(producer_poll(f->p, 100, &e), 0);
+        assert_int_equal(commit(f, 1, "text", 10000, &e), PRODUCER_NOT_COMMITTED);
+        assert_int_equal(e.class, ERROR_REFUSED);
+        assert_non_null(strstr(e.hint, "kafka-cluster:WriteData"));
 }
 
 /* What librdkafka wants aborted is aborted, and the next transaction is whole. */
@@ -443,6 +461,7 @@ int main(void) {
                 TEST(a_commit_of_records_that_nobody_takes_comes_back),
                 TEST(init_gives_up_when_the_program_stops),
                 cmocka_unit_test(permanent_errors_say_what_they_are),
+                TEST(a_refusal_that_comes_before_the_commit_is_not_the_cursors),
                 TEST(an_aborted_transaction_is_followed_by_a_good_one),
                 TEST(only_stable_answers_count),
                 TEST(a_group_that_may_not_be_read_is_refused),
