@@ -509,16 +509,17 @@ static void why_quiet(struct producer *p, struct error *e) {
                 unreachable(p, e);
 }
 
+/* It is over with an acknowledgement, not with records that were given up. */
 static void watch_quiet(struct producer *p) {
         uint64_t now_us = clock_monotonic_us();
-        bool quiet;
+        bool heard = p->heard, quiet;
 
-        if (p->heard)
+        if (heard)
                 p->waiting_since_us = now_us;
         p->heard = false;
         quiet = p->in_flight > 0 && now_us - p->waiting_since_us >= QUIET_MS * 1000;
 
-        if (!p->settings.quiet || (!quiet && !p->waiting_said_us))
+        if (!p->settings.quiet || (!quiet && !(p->waiting_said_us && heard)))
                 return;
         if (!quiet) {
                 p->waiting_said_us = 0;

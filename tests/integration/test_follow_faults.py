@@ -109,6 +109,20 @@ def test_the_broker_is_away_for_a_while(follow, kafka, notify):
     follow.assert_exact()
 
 
+def test_records_that_were_given_up_are_not_acknowledged(follow, kafka):
+    times_out = {"transaction.timeout.ms": 12000, "socket.timeout.ms": 12000}
+    follow.make("INSERT INTO t VALUES (1, 'a')", kafka=times_out).start().wait_for_rows(1)
+    kafka.stop()
+    follow.insert()
+    follow.pinfeed.wait_for("Kafka acknowledges nothing", 60)
+    follow.pinfeed.wait_for("starts over from the last commit", 60)
+    kafka.start()
+    follow.wait_for_rows(2, 120)
+    assert follow.pinfeed.stop() == 0
+    assert "acknowledges again" not in follow.pinfeed.log
+    follow.assert_exact()
+
+
 @PROMISED
 def test_mysql_is_away_for_a_while(follow, mariadb, notify):
     follow.make("INSERT INTO t VALUES (1, 'a')")
