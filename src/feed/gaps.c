@@ -245,7 +245,7 @@ size_t gaps_settle(struct gaps *g, const struct transactions *t, uint64_t settle
         return left;
 }
 
-void gaps_forget_settled(struct gaps *g) {
+bool gaps_forget_settled(struct gaps *g) {
         size_t kept = 0;
 
         for (size_t i = 0; i < g->count; i++)
@@ -254,9 +254,10 @@ void gaps_forget_settled(struct gaps *g) {
                 else
                         g->list[kept++] = g->list[i];
         if (kept == g->count)
-                return;
+                return false;
         g->count = kept;
         measure(g);
+        return true;
 }
 
 uint64_t gaps_keys(const struct gaps *g) {

@@ -67,8 +67,9 @@ enum gaps_verdict gaps_judge(const struct gaps *g, int64_t key);
 void gaps_sent(struct gaps *g, int64_t key, uint64_t now_us);
 /* Before a look: what is settled by now. Returns how many ranges are not. */
 size_t gaps_settle(struct gaps *g, const struct transactions *t, uint64_t settle_us, uint64_t now_us);
-/* After a look, which began after that and came to its end: what is settled is not missed any longer. */
-void gaps_forget_settled(struct gaps *g);
+/* After a look, which began after that and came to its end: what is settled is not missed any longer. Returns whether
+ * there was such. */
+bool gaps_forget_settled(struct gaps *g);
 
 /* How many keys are missed; what lies below the first row of all doesn't count. */
 uint64_t gaps_keys(const struct gaps *g);

@@ -195,7 +195,7 @@ static enum step look(struct feed *f, int64_t to, uint64_t limit, struct error *
         if (ranges > 0)
                 r = feed_pass(f, &(struct ahead_source) { .ranges = k->ranges, .range_count = ranges, .limit = limit }, e);
         if (r == STEP_ON && (limit == 0 || k->taken < limit))
-                gaps_forget_settled(&k->gaps);
+                k->forgot |= gaps_forget_settled(&k->gaps);
         return r;
 }
 
@@ -262,8 +262,10 @@ static int conclude(struct feed *f, bool more, struct error *e) {
                 f->progress.caught_up_us = k->look_us;
         f->progress.behind = more && awaits_horizon(k) ? (uint64_t) k->horizon - (uint64_t) k->gaps.frontier : 0;
         f->progress.missing = gaps_keys(&k->gaps);
-        f->progress.unused += k->gaps.unused;
-        k->gaps.unused = 0;
+        if (!k->forgot) {
+                f->progress.unused += k->gaps.unused;
+                k->gaps.unused = 0;
+        }
         f->progress.looks++;
         return 0;
 }
@@ -306,24 +308,35 @@ static void compare(struct feed *f) {
 
 /* ---- the loop ---- */
 
-/* Who commits learns it by that. Only what is certain ends it: Kafka may be away, and is waited for when there are rows. */
-static int check_owner(struct feed *f, struct error *e) {
+/* Who commits learns it by that. Only what is certain ends it: Kafka may be away, and is waited for when there are rows.
+ * `ret_there`: it isn't. */
+static int check_owner(struct feed *f, bool *ret_there, struct error *e) {
         struct keep *k = &f->keep;
         struct error unknown;
 
-        if (!f->place.exactly_once || k->look_us - k->ours_us < OURS_S * 1000000ull)
-                return 0;
         k->ours_us = k->look_us;
-        if (place_is_ours(&f->place, &unknown) == 0 || unknown.class != ERROR_TAKEN_OVER)
+        *ret_there = !f->place.exactly_once || place_is_ours(&f->place, &unknown) == 0;
+        if (*ret_there || unknown.class != ERROR_TAKEN_OVER)
                 return 0;
         *e = unknown;
         return -1;
 }
 
+/* Whether it is time to commit. An idle cursor is looked at before: nothing ends a commit that finds no coordinator. */
+static int is_due(struct feed *f, bool *ret_due, struct error *e) {
+        struct keep *k = &f->keep;
+        bool owed = k->forgot || k->look_us - k->committed_us >= RENEW_S * 1000000ull, there = false;
+
+        if (f->batch.rows == 0 && (owed || k->look_us - k->ours_us >= OURS_S * 1000000ull) && check_owner(f, &there, e) < 0)
+                return -1;
+        *ret_due = f->batch.rows > 0 || (owed && there);
+        return 0;
+}
+
 /* One look, committed. `ret_full`: the next one need not wait. */
 static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
         struct keep *k = &f->keep;
-        bool whole;
+        bool whole, due;
         enum step r;
 
         k->look_us = clock_monotonic_us();
@@ -338,11 +351,13 @@ static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
                 return r;
         k->catches_up = false;
         *ret_full = whole || (k->taken >= LOOK_ROWS && !k->blocked);
-        if (f->batch.rows > 0 || k->look_us - k->committed_us >= RENEW_S * 1000000ull) {
+        if (is_due(f, &due, e) < 0)
+                return STEP_FAILED;
+        if (due) {
                 r = feed_commit_step(f, !*ret_full && !k->blocked, e);
                 k->committed_us = k->ours_us = k->look_us;
-        } else if (check_owner(f, e) < 0)
-                return STEP_FAILED;
+                k->forgot = false;
+        }
         if (r == STEP_ON && (whole || !*ret_full))
                 compare(f);
         return r == STEP_ON && conclude(f, *ret_full || k->blocked, e) < 0 ? STEP_FAILED : r;

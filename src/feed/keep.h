@@ -27,6 +27,7 @@ struct keep {
         uint64_t look_us, counted_us, committed_us, ours_us;    /* when the last one began */
         uint64_t taken;                         /* rows that this look has brought, */
         bool postponed;                         /* and not all of them were sent */
+        bool forgot;                            /* it gave up keys that the cursor still lists */
         struct table_range *ranges;             /* that it asks for */
         size_t range_capacity;
         struct keep_window windows[3];          /* the one that grows, the last one, the one that is counted */

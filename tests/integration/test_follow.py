@@ -114,6 +114,19 @@ def test_a_key_that_was_rolled_back_is_looked_for_until_it_is_settled(follow):
     assert follow.pinfeed.stop() == 0
 
 
+def test_what_was_given_up_is_given_up_once(follow, mariadb):
+    follow.make("INSERT INTO t VALUES (1, 'a')", follow={"settle": 1}).start().wait_for_rows(1)
+    follow.insert(first=1002)
+    follow.wait_for_rows(2)
+    wait_until(lambda: not follow.gaps(), 30, "the cursor lists nothing any more, though no row came")
+    assert mariadb.kill_connections() == 1
+    follow.insert()
+    follow.wait_for_rows(3)
+    assert "starts over from the last commit" in follow.pinfeed.log
+    assert follow.pinfeed.stop() == 0
+    assert "3 rows sent, 1000 keys never used\n" in follow.pinfeed.log
+
+
 @PROMISED
 def test_what_is_missing_survives_a_restart(follow):
     follow.make("INSERT INTO t VALUES (1, 'a')", follow={"settle": 3600}).start().wait_for_rows(1)

@@ -109,6 +109,22 @@ def test_the_broker_is_away_for_a_while(follow, kafka, notify):
     follow.assert_exact()
 
 
+@pytest.mark.long
+@PROMISED
+def test_the_broker_is_away_while_a_key_is_given_up(follow, kafka):
+    """That is no reason to end: no row waits. (A commit would never come back.)"""
+    follow.make("INSERT INTO t VALUES (1, 'a'), (3, 'b')", follow={"settle": 3}).start().wait_for_rows(2)
+    kafka.stop()
+    time.sleep(70)                      # a commit gives up after 60 s
+    kafka.start()
+    follow.pinfeed.wait_until(lambda: not follow.gaps(), 60, "the cursor lists nothing any more")
+    follow.insert()
+    follow.wait_for_rows(3, 60)
+    assert follow.pinfeed.stop() == 0
+    assert "starts over" not in follow.pinfeed.log
+    follow.assert_exact()
+
+
 def test_records_that_were_given_up_are_not_acknowledged(follow, kafka):
     times_out = {"transaction.timeout.ms": 12000, "socket.timeout.ms": 12000}
     follow.make("INSERT INTO t VALUES (1, 'a')", kafka=times_out).start().wait_for_rows(1)
