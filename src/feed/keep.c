@@ -290,7 +290,7 @@ static int count(struct feed *f, struct error *e) {
                            &(struct key) { to.data, to.length }, &f->keep.count, e);
 }
 
-/* After that look, which brought those of them that appeared while it was still asked for them. */
+/* After that look, which brought all of them that appeared while it was still asked for them. */
 static void compare(struct feed *f) {
         struct keep_window *w = &f->keep.windows[COUNTED];
 
@@ -358,7 +358,7 @@ static enum step turn(struct feed *f, bool *ret_full, struct error *e) {
                 k->committed_us = k->ours_us = k->look_us;
                 k->forgot = false;
         }
-        if (r == STEP_ON && (whole || !*ret_full))
+        if (r == STEP_ON && (whole || k->taken < LOOK_ROWS))
                 compare(f);
         return r == STEP_ON && conclude(f, *ret_full || k->blocked, e) < 0 ? STEP_FAILED : r;
 }

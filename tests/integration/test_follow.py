@@ -172,6 +172,23 @@ def test_when_too_much_is_missing_what_lies_beyond_waits(follow):
     follow.assert_once()
 
 
+@pytest.mark.long
+def test_late_rows_that_take_several_looks_are_not_called_missed(follow):
+    # Looks are so far apart that each counts, and the second count is the first that compares.
+    follow.make("INSERT INTO t VALUES (1, 'a')", follow={"interval": 11, "settle": 1}).see_transactions()
+    with follow.transaction() as late, follow.transaction() as other:
+        late.execute("INSERT INTO t SELECT seq, 'late' FROM seq_2_to_15001")
+        other.execute("INSERT INTO t VALUES (90000, 'other')")
+        follow.execute("INSERT INTO t SELECT 40000 + 2 * seq, 'with a gap' FROM seq_1_to_1200")
+        follow.start().pinfeed.wait_for("more keys are missing than can be remembered", 30)
+        with follow.mariadb.overheard() as questions:
+            wait_until(questions, 30, "it looks")
+        late.connection.commit()
+        follow.pinfeed.wait_until(lambda: follow.rows() > 15000, 60, "late rows are sent")
+    assert follow.pinfeed.stop() == 0
+    assert "were not sent" not in follow.pinfeed.log and "15000 came late" in follow.pinfeed.log
+
+
 @PROMISED
 def test_a_transaction_that_lasts_longer_than_settle_is_waited_for_where_it_is_seen(follow):
     follow.make("INSERT INTO t VALUES (1, 'a')", follow={"settle": 1}).see_transactions().start().wait_for_rows(1)
