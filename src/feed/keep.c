@@ -158,7 +158,7 @@ enum step keep_row(struct feed *f, const struct ahead_row *row, struct error *e)
         r = feed_send_row(f, row, e);
         if (r != STEP_ON)
                 return r;
-        f->progress.late += key < k->gaps.frontier;
+        k->late += key < k->gaps.frontier;
         gaps_sent(&k->gaps, key, clock_monotonic_us());
         f->batch.last.length = 0;               /* where the cursor is then */
         buffer_printf(&f->batch.last, "%lld", (long long) k->gaps.frontier);

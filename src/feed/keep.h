@@ -25,6 +25,7 @@ struct keep {
         bool blocked;                           /* too much is missing: the frontier waits */
         bool said_blocked;
         uint64_t look_us, counted_us, committed_us, ours_us;    /* when the last one began */
+        uint64_t late;                          /* rows of the batch that came out of key order */
         uint64_t taken;                         /* rows that this look has brought, */
         bool postponed;                         /* and not all of them were sent */
         bool forgot;                            /* it gave up keys that the cursor still lists */

@@ -65,6 +65,8 @@ static void note_commit(struct feed *f) {
         }
         f->progress.committed += f->batch.rows;
         f->progress.bytes += f->batch.bytes;
+        f->progress.late += f->keep.late;
+        f->keep.late = 0;
         batch_clear(&f->batch);
 }
 

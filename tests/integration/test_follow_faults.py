@@ -125,18 +125,23 @@ def test_the_broker_is_away_while_a_key_is_given_up(follow, kafka):
     follow.assert_exact()
 
 
-def test_records_that_were_given_up_are_not_acknowledged(follow, kafka):
+def test_records_that_were_given_up_are_not_acknowledged_and_not_counted(follow, kafka):
     times_out = {"transaction.timeout.ms": 12000, "socket.timeout.ms": 12000}
     follow.make("INSERT INTO t VALUES (1, 'a')", kafka=times_out).start().wait_for_rows(1)
-    kafka.stop()
-    follow.insert()
+    with follow.transaction() as slow:
+        slow.execute("INSERT INTO t (v) VALUES ('slow')")
+        follow.insert()
+        follow.wait_for_rows(2)
+        kafka.stop()
+        slow.connection.commit()
     follow.pinfeed.wait_for("Kafka acknowledges nothing", 60)
     follow.pinfeed.wait_for("starts over from the last commit", 60)
     kafka.start()
-    follow.wait_for_rows(2, 120)
+    follow.wait_for_rows(3, 120)
     assert follow.pinfeed.stop() == 0
     assert "acknowledges again" not in follow.pinfeed.log
-    follow.assert_exact()
+    assert "3 rows sent, 1 came late\n" in follow.pinfeed.log.partition("stopped; ")[2]
+    follow.assert_once()
 
 
 @PROMISED
