@@ -110,8 +110,7 @@ void ahead_start(struct ahead *a, const struct ahead_source *source) {
         pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
         pthread_cond_init(&a->changed, &monotonic);
         pthread_condattr_destroy(&monotonic);
-        if (pthread_create(&a->thread, NULL, run, a) != 0)
-                abort();                /* as for memory */
+        thread_start(&a->thread, run, a);
 }
 
 /* The rows that may go become `taken`; the others, of one key, stay. */

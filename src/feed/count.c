@@ -34,8 +34,7 @@ void count_start(struct count *c, const struct table *table, const struct key *a
         c->done = done;
         c->arg = arg;
         c->under_way = true;
-        if (pthread_create(&c->thread, NULL, run, c) != 0)
-                abort();                /* as for memory */
+        thread_start(&c->thread, run, c);
 }
 
 int count_end(struct count *c, struct error *e) {

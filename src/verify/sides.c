@@ -107,8 +107,7 @@ int side_both(void *arg, struct error *e) {
         pthread_t thread;
         int r;
 
-        if (pthread_create(&thread, NULL, run_rows, &t) != 0)
-                abort();                /* as for memory */
+        thread_start(&thread, run_rows, &t);
         r = side_records(c, e);
         if (r < 0) {
                 c->failed = true;
