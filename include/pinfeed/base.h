@@ -216,8 +216,9 @@ void file_forget(void);         /* wipes what was kept */
 /* What root has typed becomes the user that the state directory belongs to, so that neither what lies there nor what the
  * network sends meets root's rights. Not while other threads run. Does nothing for others, or if it is root's. */
 int owner_become(const char *directory, struct error *e);
-/* What to do for who may not write in the state directory. */
-int owner_hint(struct error *e);
+/* What to do about a failure in the state directory: for who may not enter it, or write there (`cause`: EACCES), what all
+ * are told, else `otherwise`. Returns -1, as error_hint does. */
+int owner_hint(struct error *e, int cause, const char *otherwise);
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 

@@ -45,9 +45,9 @@ static int become(uid_t uid, gid_t gid) {
         return prctl(PR_SET_DUMPABLE, 0);       /* the kernel has set it anew */
 }
 
-int owner_hint(struct error *e) {
-        return error_hint(e, "Type sudo in front of pinfeed, which then becomes the directory's owner, or set [pinfeed] state_dir to "
-                          "a directory of your own.");
+int owner_hint(struct error *e, int cause, const char *otherwise) {
+        return error_hint(e, "%s", cause != EACCES ? otherwise : "Type sudo in front of pinfeed, which then becomes the directory's "
+                          "owner, or set [pinfeed] state_dir to a directory of your own.");
 }
 
 int owner_become(const char *directory, struct error *e) {

@@ -83,10 +83,8 @@ static int failed(const char *doing, const char *path, struct error *e) {
         error_set(e, waits ? ERROR_UNREACHABLE : error_class_of_file(cause), "%s %s: %s", doing, path, strerror(cause));
         if (cause == EMFILE)
                 return error_hint(e, "Raise the limit on open files (LimitNOFILE= in the unit, ulimit -n).");
-        if (cause == EACCES)
-                return owner_hint(e);
-        return error_hint(e, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory "
-                             "that it may write, with some space left.");
+        return owner_hint(e, cause, "pinfeed keeps the keys of posts under way there; set [pinfeed] state_dir to a directory "
+                                    "that it may write, with some space left.");
 }
 
 static int lock_file(struct ledger *f, const char *lock_path, struct error *e) {

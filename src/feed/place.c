@@ -51,9 +51,7 @@ static int unwritable(const char *path, enum error_class class, struct error *e)
         int cause = errno;
 
         error_set(e, class, "can't write %s: %s", path, strerror(cause));
-        if (cause == EACCES)
-                return owner_hint(e);
-        return error_hint(e, "Give the state directory space, or set [pinfeed] state_dir.");
+        return owner_hint(e, cause, "Give the state directory space, or set [pinfeed] state_dir.");
 }
 
 int place_lock(struct place *p, struct error *e) {
@@ -84,9 +82,7 @@ static int read_file(const struct place *p, struct cursor *ret, struct error *e)
                 int cause = errno;
 
                 error_set(e, error_class_of_file(cause), "can't read %s: %s", path, strerror(cause));
-                if (cause == EACCES)
-                        return owner_hint(e);
-                return error_hint(e, "pinfeed keeps how far a replay came there; make it readable for this user.");
+                return owner_hint(e, cause, "pinfeed keeps how far a replay came there; make it readable for this user.");
         }
         if (cursor_parse(bytes.data, bytes.length, ret, &version) == CURSOR_READ)
                 return 0;

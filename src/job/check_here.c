@@ -33,6 +33,8 @@ static void owner_name(uid_t uid, char *ret, size_t size) {
 static void check_state_dir(struct check *k) {
         const struct config *c = k->session.config;
         bool ours = strcmp(config_origin(c, "pinfeed", "state_dir"), "default") != 0;
+        _cleanup_free_ char *make = mem_format("Make it (install -d -m 700 -o USER %s), or set [pinfeed] state_dir. The service's "
+                                               "unit makes its own when it starts.", c->state_dir);
         char owner[64] = "";
         struct error e;
         struct stat st;
@@ -51,11 +53,7 @@ static void check_state_dir(struct check *k) {
         cause = errno;
         error_set(&e, ERROR_REFUSED, "%s can't be written: %s%s%s%s", c->state_dir, strerror(cause), *owner ? " (it belongs to " : "",
                   owner, *owner ? ")" : "");
-        if (cause == EACCES)
-                owner_hint(&e);
-        else
-                error_hint(&e, "Make it (install -d -m 700 -o USER %s), or set [pinfeed] state_dir. The service's unit makes its "
-                           "own when it starts.", c->state_dir);
+        owner_hint(&e, cause, make);
         finding_error(k, "state_dir", "state directory", !*owner && !ours ? RESULT_WARN : RESULT_FAILED, &e);
 }
 
